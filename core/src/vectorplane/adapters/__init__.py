@@ -1,0 +1,1 @@
+"""The outside: one folder a port, one module or folder an adapter. Only composition roots name them."""

@@ -1,0 +1,198 @@
+"""Both ports in one process: see the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import vectorplane
+from vectorplane.adapters.vectors.common.filters import check_filter
+from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.schema import Schema, check_points, check_selection
+from vectorplane.adapters.vectors.common.searches import check_count, check_searches
+from vectorplane.adapters.vectors.common.settings import (
+    check_index,
+    check_name,
+    check_new,
+    check_update,
+    with_defaults,
+)
+from vectorplane.adapters.vectors.memory.points import Points
+from vectorplane.domain.model import Capability, Collection, Index, Path, Record, Settings, Value
+from vectorplane.domain.record import from_metadata, to_metadata
+from vectorplane.errors import Conflict, InvalidInput, NotFound
+from vectorplane.ports.vectors import Found, Json, Listing, Page, Point, PointId, Search, StoreInfo
+
+
+@dataclass(slots=True)
+class _Held:
+    settings: dict[Path, Value]
+    metadata: dict[str, Any]
+    points: Points
+    indexes: dict[str, Index] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """`VectorAdmin` and `VectorPoints` over dictionaries. Nothing is kept when the process ends."""
+
+    def __init__(self, capabilities: frozenset[Capability] = frozenset(Capability)) -> None:
+        self._capabilities = capabilities
+        self._collections: dict[str, _Held] = {}
+        self._aliases: dict[str, str] = {}
+
+    async def info(self) -> StoreInfo:
+        return StoreInfo("memory", vectorplane.__version__, self._capabilities)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    # VectorAdmin
+
+    async def listing(self) -> Listing:
+        return Listing(frozenset(self._collections), dict(self._aliases))
+
+    async def describe(self, collection: str) -> Collection | None:
+        held = self._collections.get(collection)
+        if held is None:
+            return None
+        count = len(held.points.held)
+        vectors = sum(len(p.vectors) for p in held.points.held.values())
+        return Collection(
+            name=collection,
+            settings=with_defaults(held.settings),
+            indexes=dict(held.indexes),
+            record=from_metadata(held.metadata),
+            points=count,
+            indexed_vectors=vectors,
+        )
+
+    async def create(self, collection: str, settings: Settings, record: Record) -> None:
+        check_name(collection)
+        check_new(settings)
+        if collection in self._collections or collection in self._aliases:
+            raise Conflict(f"{collection} exists already")
+        self._collections[collection] = _Held(
+            dict(settings), to_metadata(record), Points(Schema.of(settings))
+        )
+
+    async def update(self, collection: str, settings: Settings) -> None:
+        held = self._physical(collection)
+        check_update(held.settings, settings)
+        held.settings.update(settings)
+
+    async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
+        held = self._physical(collection)
+        if name in held.points.schema.dense or name in held.points.schema.sparse:
+            return
+        check_new(settings)
+        held.settings.update(settings)
+        held.points.schema = Schema.of(held.settings)
+
+    async def write_record(self, collection: str, record: Record) -> None:
+        self._physical(collection).metadata.update(to_metadata(record))
+
+    async def create_index(self, collection: str, index: Index) -> None:
+        check_index(index)
+        self._physical(collection).indexes[index.field] = index
+
+    async def drop_index(self, collection: str, field: str) -> None:
+        if held := self._collections.get(collection):
+            held.indexes.pop(field, None)
+
+    async def change_aliases(self, point: Mapping[str, str], drop: frozenset[str]) -> None:
+        for alias, collection in point.items():
+            check_name(alias)
+            self._physical(collection)
+            if alias in self._collections:
+                raise Conflict(f"{alias} is a collection")
+        for alias in drop:
+            self._aliases.pop(alias, None)
+        self._aliases.update(point)
+
+    async def drop(self, collection: str) -> None:
+        if self._collections.pop(collection, None) is not None:
+            self._aliases = {a: c for a, c in self._aliases.items() if c != collection}
+
+    def metadata(self, collection: str) -> dict[str, Any]:
+        """The metadata itself, so that a test can put something of others beside our record."""
+        return self._physical(collection).metadata
+
+    # VectorPoints
+
+    async def names(self) -> Mapping[str, str]:
+        return {c: c for c in self._collections} | self._aliases
+
+    async def resolve(self, collection: str) -> Collection:
+        physical = self._aliases.get(collection, collection)
+        found = await self.describe(physical)
+        if found is None:
+            raise NotFound(f"there is no collection {collection}")
+        return found
+
+    async def upsert(self, collection: str, points: Sequence[Point], *, wait: bool = True) -> None:
+        held = self._client(collection).points
+        held.upsert(check_points(held.schema, points))
+
+    async def retrieve(
+        self,
+        collection: str,
+        ids: Sequence[PointId],
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> list[Found]:
+        points = self._client(collection).points
+        wanted = check_selection(payload, "payload"), points.schema.check_names(vectors, "vectors")
+        return [points.found(i, *wanted) for i in check_ids(ids, "ids") if i in points.held]
+
+    async def scroll(
+        self,
+        collection: str,
+        *,
+        filter: Json | None = None,
+        limit: int = 10,
+        offset: PointId | None = None,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> Page:
+        points = self._client(collection).points
+        wanted = check_selection(payload, "payload"), points.schema.check_names(vectors, "vectors")
+        check_count(limit, "limit", least=1)
+        start = None if offset is None else check_id(offset, "offset")
+        ids = points.page(check_filter(filter), start, limit + 1)
+        return Page(
+            [points.found(i, *wanted) for i in ids[:limit]], ids[limit] if len(ids) > limit else None
+        )
+
+    async def delete(
+        self,
+        collection: str,
+        *,
+        ids: Sequence[PointId] | None = None,
+        filter: Json | None = None,
+        wait: bool = True,
+    ) -> None:
+        points = self._client(collection).points
+        if (ids is None) == (filter is None):
+            raise InvalidInput("either ids or a filter, and one only")
+        gone = points.ids(check_filter(filter)) if ids is None else check_ids(ids, "ids")
+        for point_id in gone:
+            points.held.pop(point_id, None)
+
+    async def count(self, collection: str, *, filter: Json | None = None, exact: bool = True) -> int:
+        points = self._client(collection).points
+        return sum(1 for _ in points.ids(check_filter(filter)))
+
+    async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
+        points = self._client(collection).points
+        return [points.search(s) for s in check_searches(points.schema, searches)]
+
+    def _physical(self, collection: str) -> _Held:
+        held = self._collections.get(collection)
+        if held is None:
+            raise NotFound(f"there is no collection {collection}")
+        return held
+
+    def _client(self, collection: str) -> _Held:
+        return self._physical(self._aliases.get(collection, collection))

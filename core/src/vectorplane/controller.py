@@ -1,0 +1,133 @@
+"""The loop around reconcile, the same in a cluster and on one machine: finalizer first, then the
+store, then the status. A front end fills the resources, adds keys to the queue, and that is all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from vectorplane.desired import InvalidSpec, bare_of, desired_of
+from vectorplane.domain.model import Desired, Key
+from vectorplane.domain.status import Outcome, Status, Trouble, events_of, status_of
+from vectorplane.errors import Stalled, Waiting
+from vectorplane.ports.resources import FINALIZER, FORCE_DELETE, Resource, Resources, Stores
+from vectorplane.queue import backoff
+from vectorplane.reconcile import reconcile
+
+log = structlog.get_logger(__name__)
+
+
+class Watcher(Protocol):
+    """Is told what happened, for metrics and progress."""
+
+    def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None: ...
+
+
+class Controller:
+    """Looks at one resource at a time; `look` is the handler of a `KeyedQueue`.
+
+    `resync` is the time in seconds after which a resource with nothing to do is looked at again;
+    `per_store` bounds the looks under way at one store, so a store that hangs holds up no other.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        stores: Stores,
+        *,
+        cluster: str,
+        endpoint: Callable[[Key], str | None] = lambda key: None,
+        watcher: Watcher | None = None,
+        resync: float = 60.0,
+        per_store: int = 8,
+    ) -> None:
+        self._resources = resources
+        self._stores = stores
+        self._cluster = cluster
+        self._endpoint = endpoint
+        self._watcher = watcher
+        self._resync = resync
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(per_store)
+        )
+        self._failures: defaultdict[Key, int] = defaultdict(int)
+
+    async def look(self, key: Key) -> float | None:
+        """Bring one resource to what it declares; gives the seconds until the next look."""
+        resource = self._resources.get(key)
+        if resource is None or (resource.deleting and FINALIZER not in resource.finalizers):
+            self._failures.pop(key, None)
+            return None
+        try:
+            return await self._handle(resource)
+        except Waiting as error:
+            # The API that we read from and answer to is away; nothing can be said there now.
+            log.warning("api_waiting", key=str(key), reason=error.reason, message=error.message)
+            return self._retry(key, error.retry_after)
+
+    async def _handle(self, resource: Resource) -> float | None:
+        if not resource.deleting and FINALIZER not in resource.finalizers:
+            resource = await self._resources.add_finalizer(resource)
+        name, outcome, desired = await self._reconcile(resource)
+        for change in outcome.changed:
+            log.info("changed", key=str(resource.key), store=name, action=change)
+        if outcome.deleted or (resource.deleting and resource.says(FORCE_DELETE)):
+            await self._resources.remove_finalizer(resource)
+            self._failures.pop(resource.key, None)
+            return None
+        await self._say(resource, desired, name, outcome)
+        if outcome.trouble and outcome.trouble.retry:
+            return self._retry(resource.key, outcome.retry_after)
+        self._failures.pop(resource.key, None)
+        return self._resync
+
+    async def _reconcile(self, resource: Resource) -> tuple[str | None, Outcome, Desired]:
+        try:
+            rivals = self._resources.rivals(resource.key)
+            desired = desired_of(resource, self._cluster, rivals)
+        except InvalidSpec as error:
+            trouble = Trouble(error.reason, error.message)
+            return None, Outcome(trouble=trouble), bare_of(resource, self._cluster)
+        try:
+            name, store = await self._stores.find(resource.spec.get("store"))
+        except (Waiting, Stalled) as error:
+            trouble = Trouble(error.reason, error.message, store=True, retry=True)
+            return None, Outcome(trouble=trouble), desired
+        begun = asyncio.get_running_loop().time()
+        async with self._slots[name]:
+            outcome = await reconcile(desired, store)
+        if self._watcher:
+            seconds = asyncio.get_running_loop().time() - begun
+            self._watcher.reconciled(resource.key, name, outcome, seconds)
+        return name, outcome, desired
+
+    async def _say(
+        self, resource: Resource, desired: Desired, store: str | None, outcome: Outcome
+    ) -> None:
+        """Write what changed, and nothing where nothing did."""
+        status = status_of(
+            desired,
+            outcome,
+            resource.status,
+            now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            store=store,
+            endpoint=self._endpoint(resource.key),
+        )
+        if not _same(status, resource.status):
+            await self._resources.write_status(resource, status)
+        for event in events_of(resource.status, status):
+            await self._resources.record_event(resource, event)
+
+    def _retry(self, key: Key, retry_after: float | None) -> float:
+        self._failures[key] += 1
+        return max(retry_after or 0.0, backoff(self._failures[key]))
+
+
+def _same(status: Status, previous: Mapping[str, Any]) -> bool:
+    return dict(previous) == status

@@ -1,0 +1,177 @@
+"""What the plan speaks about: a resource's wish (`Desired`) and what the store has (`Observed`).
+
+Settings are flat: a path of manifest field names to a scalar, e.g. `("hnsw", "m"): 16` or
+`("vectors", "", "size"): 256`. A field that a manifest leaves out has no path, so "compare only
+what is declared" is
+a look at the declared paths, and a new setting of Qdrant needs a line in an adapter's table, not
+code here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+Path = tuple[str, ...]
+Value = str | int | float | bool
+Settings = Mapping[Path, Value]
+"""Flat settings: path of manifest field names (vector names stand in it as they are) to a JSON
+scalar."""
+
+NO_SETTINGS: Settings = MappingProxyType({})
+
+
+class Capability(StrEnum):
+    """What an engine can do beyond holding and searching points. What it lacks is not planned, and
+    a condition says so."""
+
+    PAYLOAD_INDEXES = "payload indexes"
+    ADD_VECTORS = "new vectors in an existing collection"
+    SHARDING = "sharding"
+    REPLICATION = "replication"
+    STRICT_MODE = "strict mode"
+    WAL = "write-ahead log settings"
+
+
+class DeletionPolicy(StrEnum):
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class AdoptionPolicy(StrEnum):
+    NEVER = "Never"
+    IF_UNOWNED = "IfUnowned"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """A VectorCollection's place: namespace and name."""
+
+    namespace: str
+    name: str
+
+    @property
+    def collection(self) -> str:
+        """The name that clients and Qdrant see: `<namespace>.<name>`."""
+        return f"{self.namespace}.{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who made a collection: the resource's UID, its place, and the cluster (or local folder) it
+    lives in."""
+
+    uid: str
+    namespace: str
+    name: str
+    cluster: str
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/{self.name}"
+        return f"VectorCollection {place} (uid {self.uid}) of cluster {self.cluster}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What we write into a collection's own metadata: whose it is, and what of it we made.
+
+    `indexes` and `aliases` are intents: written before the index or alias is made, removed after
+    it is dropped, so
+    only what we made (or were about to make) is ever dropped, whenever we are interrupted.
+    """
+
+    owner: Owner | None
+    generation: int = 0
+    indexes: frozenset[str] = frozenset()
+    aliases: frozenset[str] = frozenset()
+    embedding: tuple[tuple[str, str], ...] = ()
+    tenancy: str = "Dedicated"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A payload index: `type` as in the manifest (`Keyword`, `Float`, ...) and the declared
+    parameters."""
+
+    field: str
+    type: str
+    params: tuple[tuple[str, Value], ...] = ()
+
+    def matches(self, other: Index) -> bool:
+        """True where `other` (observed) has everything that this one (declared) says."""
+        return self.type == other.type and set(self.params) <= set(other.params)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A physical collection as the store shows it."""
+
+    name: str
+    settings: Settings
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    record: Record | None = None
+    points: int = 0
+    indexed_vectors: int = 0
+    state: str = "green"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that bears on one resource: its candidate collections, and the whole alias table by
+    name."""
+
+    collections: Mapping[str, Collection] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
+    """Names of all physical collections of the store: an alias cannot take one of these."""
+    capabilities: frozenset[Capability] = frozenset(Capability)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """An older resource that claims a name that this one claims too."""
+
+    claim: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One VectorCollection, as the plan needs it."""
+
+    key: Key
+    uid: str
+    cluster: str
+    generation: int = 1
+    settings: Settings = NO_SETTINGS
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
+    """Further full names, `<namespace>.<alias>`; the collection's own name is not among them."""
+    embedding: tuple[tuple[str, str], ...] = ()
+    tenancy: str = "Dedicated"
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
+    deleting: bool = False
+    paused: bool = False
+    rivals: tuple[Rival, ...] = ()
+    hint: str | None = None
+    """The physical collection that the status names: found again even where its alias was removed
+    by somebody."""
+
+    @property
+    def name(self) -> str:
+        return self.key.collection
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that this resource claims."""
+        return self.aliases | {self.name}
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.uid, self.key.namespace, self.key.name, self.cluster)

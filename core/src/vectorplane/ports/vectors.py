@@ -1,0 +1,194 @@
+"""The vector store, in two halves: `VectorAdmin` makes collections (operator, local mode),
+`VectorPoints` serves
+them (service). Every adapter passes one contract suite: `tests/contract/`.
+
+All calls are async and raise only errors of `vectorplane.errors`. A call that raises `Waiting` may
+have happened or
+not; everything here can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from vectorplane.domain.model import Capability, Collection, Index, Record, Settings
+
+PointId = int | str
+"""An unsigned 64-bit integer or a UUID in canonical form."""
+SparseVector = Mapping[str, list[Any]]
+"""`{"indices": [int, ...], "values": [float, ...]}`."""
+Vector = list[float] | list[list[float]] | SparseVector
+Vectors = Vector | Mapping[str, Vector]
+"""The unnamed vector, or a mapping of vector name to vector."""
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What a store says of itself."""
+
+    engine: str
+    version: str
+    capabilities: frozenset[Capability]
+    peers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Every physical collection, and every alias with its physical collection. A handful of calls,
+    not one per name."""
+
+    collections: frozenset[str]
+    aliases: Mapping[str, str]
+
+
+class VectorAdmin(Protocol):
+    """Collections, as the plan sees them. Names are physical unless said otherwise."""
+
+    async def info(self) -> StoreInfo: ...
+
+    async def listing(self) -> Listing: ...
+
+    async def describe(self, collection: str) -> Collection | None:
+        """One physical collection with its settings, indexes, record and counts; None where there
+        is none."""
+
+    async def create(self, collection: str, settings: Settings, record: Record) -> None:
+        """Make a collection with its ownership record in one step. Raises `Conflict` where it
+        exists."""
+
+    async def update(self, collection: str, settings: Settings) -> None:
+        """Change just these settings."""
+
+    async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
+        """Add a named vector; nothing happens where it exists."""
+
+    async def write_record(self, collection: str, record: Record) -> None:
+        """Replace our record; metadata of others stays."""
+
+    async def create_index(self, collection: str, index: Index) -> None:
+        """Make a payload index and wait for it; nothing happens where the same one exists."""
+
+    async def drop_index(self, collection: str, field: str) -> None:
+        """Drop a payload index; nothing happens where there is none."""
+
+    async def change_aliases(self, point: Mapping[str, str], drop: frozenset[str]) -> None:
+        """Move and drop aliases, all or none."""
+
+    async def drop(self, collection: str) -> None:
+        """Drop a collection, its points and its aliases; nothing happens where there is none."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    id: PointId
+    vector: Vectors
+    payload: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stored point as it is read back. `score` only in search results; `vector` and `payload`
+    only where asked for."""
+
+    id: PointId
+    payload: Json | None = None
+    vector: Any = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search. `filter` and `params` are JSON objects in Qdrant's own language (filter, search
+    params).
+
+    `query` is a dense, sparse or multi vector; `using` names the vector ("" is the unnamed one).
+    `payload`: True, False, or the list of payload fields wanted; `vectors`: True, False, or the
+    names wanted.
+    """
+
+    query: Vector
+    limit: int
+    using: str = ""
+    offset: int = 0
+    filter: Json | None = None
+    params: Json | None = None
+    score_threshold: float | None = None
+    payload: bool | Sequence[str] = True
+    vectors: bool | Sequence[str] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a scroll; `next` is the id that the next page begins at, None at the end."""
+
+    points: list[Found]
+    next: PointId | None = None
+
+
+class VectorPoints(Protocol):
+    """Points, as the service needs them. `collection` is a name that clients use: an alias or a
+    physical name.
+
+    Raises `NotFound` for an unknown collection, `InvalidInput` for a vector of the wrong dimension
+    or name, a bad id,
+    or a filter that the engine refuses. Nothing is written of a batch that is refused.
+    """
+
+    async def info(self) -> StoreInfo: ...
+
+    async def names(self) -> Mapping[str, str]:
+        """Every name that clients may use, with the physical collection behind it."""
+
+    async def resolve(self, collection: str) -> Collection:
+        """The physical collection behind a name. Raises `NotFound`."""
+
+    async def upsert(
+        self, collection: str, points: Sequence[Point], *, wait: bool = True
+    ) -> None: ...
+
+    async def retrieve(
+        self,
+        collection: str,
+        ids: Sequence[PointId],
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> list[Found]:
+        """The points that exist among `ids`, in the order of `ids`."""
+
+    async def scroll(
+        self,
+        collection: str,
+        *,
+        filter: Json | None = None,
+        limit: int = 10,
+        offset: PointId | None = None,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> Page:
+        """Points in the order of their ids, integers before UUIDs."""
+
+    async def delete(
+        self,
+        collection: str,
+        *,
+        ids: Sequence[PointId] | None = None,
+        filter: Json | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Delete by ids or by filter: exactly one of the two. Ids that are not there are no
+        error."""
+
+    async def count(
+        self, collection: str, *, filter: Json | None = None, exact: bool = True
+    ) -> int: ...
+
+    async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
+        """One list of results per search, best first, in the order of `searches`."""
+
+    async def close(self) -> None: ...

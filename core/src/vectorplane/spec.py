@@ -1,0 +1,420 @@
+"""The resources as people write them: VectorCollection and VectorStore. The source of the CRDs.
+
+`make generate` makes `manifests/crds/` from these models: descriptions, bounds, enums,
+defaults, list-map keys and CEL rules (`x-kubernetes-validations`) included. A collection setting
+has no default here, for a default would be declared, sent and compared; Qdrant has its own. A field
+stands here from the day that something serves it: the API server refuses what nothing would do.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+GROUP = "vectorplane.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+MAX_NAME = 63
+
+
+def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
+    """A CEL rule of a CRD schema; `self` is the object it stands on."""
+    return {"rule": expression, "message": message} | ({"fieldPath": field} if field else {})
+
+
+def rules(*all_rules: dict[str, str]) -> dict[str, Any]:
+    """Put CEL rules on a model."""
+    return {"x-kubernetes-validations": list(all_rules)}
+
+
+class Part(BaseModel):
+    """Base of everything in a manifest: camelCase outside, no unknown field, no coercion."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+VectorName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_.-]*$")]
+ObjectName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+]
+Alias = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+    ),
+]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Natural = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Natural64 = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class Hnsw(Part):
+    """The HNSW graph."""
+
+    m: Annotated[int, Field(ge=0, le=10000)] | None = None
+    """Edges per node; 0 builds no graph."""
+    ef_construct: Annotated[int, Field(ge=4, le=10000)] | None = None
+    """Neighbours considered while the graph is built."""
+    full_scan_threshold: Annotated[int, Field(ge=10, le=2**31 - 1)] | None = None
+    """Below this size in kilobytes a segment is scanned instead of using the graph."""
+    max_indexing_threads: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Threads that build the graph; 0 lets Qdrant choose."""
+    on_disk: bool | None = None
+    """Keep the graph on disk instead of in memory."""
+    payload_m: Annotated[int, Field(ge=0, le=10000)] | None = None
+    """Edges per node of the graphs for payload values."""
+
+
+class Quantization(Part):
+    """Compressed vectors for the search. Replaced as a whole."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.quantile) || self.type == 'Scalar'",
+                "quantile goes only with type Scalar",
+            ),
+            rule(
+                "has(self.compression) == (self.type == 'Product')",
+                "compression goes with type Product, and Product needs it",
+            ),
+            rule(
+                "!(has(self.encoding) || has(self.queryEncoding)) || self.type == 'Binary'",
+                "encoding and queryEncoding go only with type Binary",
+            ),
+        )
+    )
+
+    type: Literal["Scalar", "Product", "Binary"]
+    """Scalar (8 bits a dimension), Product, or Binary."""
+    quantile: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
+    """Scalar: the share of values inside the range that is kept."""
+    compression: Literal["X4", "X8", "X16", "X32", "X64"] | None = None
+    """Product: how much smaller."""
+    encoding: Literal["OneBit", "TwoBits", "OneAndHalfBits"] | None = None
+    """Binary: bits a dimension."""
+    query_encoding: Literal["Default", "Binary", "Scalar4Bits", "Scalar8Bits"] | None = None
+    """Binary: how the query is encoded."""
+    always_ram: bool | None = None
+    """Keep the compressed vectors in memory."""
+
+
+class DenseVector(Part):
+    """One dense vector per point (or a list of them, with `multivector`)."""
+
+    name: VectorName = ""
+    """Its name; "" is Qdrant's unnamed vector."""
+    size: Annotated[int, Field(ge=1, le=65536)]
+    """Dimensions. Immutable."""
+    distance: Literal["Cosine", "Dot", "Euclid", "Manhattan"]
+    """How two vectors are compared. Immutable."""
+    datatype: Literal["Float32", "Float16", "Uint8"] | None = None
+    """How the numbers are stored. Immutable."""
+    on_disk: bool | None = None
+    """Keep the vectors on disk (memory-mapped) instead of in memory."""
+    multivector: Literal["MaxSim"] | None = None
+    """Many vectors per point, compared by their best matches. Immutable."""
+    hnsw: Hnsw | None = None
+    """Overrides `spec.hnsw` for this vector."""
+    quantization: Quantization | None = None
+    """Overrides `spec.quantization` for this vector."""
+
+
+class SparseVector(Part):
+    """One sparse vector per point."""
+
+    name: Annotated[VectorName, Field(min_length=1)]
+    """Its name."""
+    modifier: Literal["None", "Idf"] = "None"
+    """Idf weighs each dimension by how rare it is."""
+    on_disk: bool | None = None
+    """Keep the index on disk."""
+    datatype: Literal["Float32", "Float16", "Uint8"] | None = None
+    """How the weights are stored. Immutable."""
+    full_scan_threshold: Natural | None = None
+    """Below this number of vectors the search scans."""
+
+
+class Sharding(Part):
+    """How the collection is split. Immutable."""
+
+    number: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """Shards (per shard key, with method Custom). Immutable."""
+    method: Literal["Auto", "Custom"] | None = None
+    """Auto spreads points by id; Custom by shard keys. Immutable."""
+
+
+class Replication(Part):
+    """Copies of each shard."""
+
+    factor: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Copies of each shard."""
+    write_consistency_factor: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Copies that must confirm a write."""
+    read_fan_out_factor: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Further copies that a read asks at once."""
+
+
+class Optimizers(Part):
+    """When Qdrant merges, vacuums and indexes segments."""
+
+    deleted_threshold: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Share of deleted points that starts a vacuum."""
+    vacuum_min_vector_number: Annotated[int, Field(ge=100, le=2**31 - 1)] | None = None
+    """Points that a segment must have before a vacuum."""
+    default_segment_number: Natural | None = None
+    """Segments aimed at; 0 follows the CPUs."""
+    max_segment_size: Positive | None = None
+    """Kilobytes that a segment grows to."""
+    indexing_threshold: Natural | None = None
+    """Kilobytes from which a segment is indexed; 0 never indexes."""
+    flush_interval_sec: Positive | None = None
+    """Seconds between flushes."""
+    max_optimization_threads: Natural | None = None
+    """Threads per shard that optimize."""
+    prevent_unoptimized: bool | None = None
+    """Hold back points of segments that are not optimized yet."""
+
+
+class Wal(Part):
+    """The write-ahead log. Immutable."""
+
+    wal_capacity_mb: Positive | None = None
+    """Megabytes of one log file. Immutable."""
+    wal_segments_ahead: Natural | None = None
+    """Log files made ahead. Immutable."""
+
+
+class StrictMode(Part):
+    """Limits that Qdrant itself holds for every request to the collection."""
+
+    enabled: bool | None = None
+    """Whether the limits hold."""
+    max_query_limit: Positive | None = None
+    """Results that one search may ask for."""
+    max_timeout: Positive | None = None
+    """Seconds that a request may ask for."""
+    unindexed_filtering_retrieve: bool | None = None
+    """Whether a search may filter on a field without an index."""
+    unindexed_filtering_update: bool | None = None
+    """Whether an update or delete may filter on a field without an index."""
+    search_max_hnsw_ef: Positive | None = None
+    """Largest hnsw_ef of a search."""
+    search_allow_exact: bool | None = None
+    """Whether a search may be exact."""
+    search_max_oversampling: Annotated[float, Field(ge=1.0)] | None = None
+    """Largest oversampling of a search."""
+    upsert_max_batchsize: Positive | None = None
+    """Points of one upsert."""
+    max_collection_vector_size_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    """Bytes of all vectors."""
+    max_collection_payload_size_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    """Bytes of all payloads."""
+    max_points_count: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    """Points of the collection."""
+    read_rate_limit: Positive | None = None
+    """Reads a minute and replica."""
+    write_rate_limit: Positive | None = None
+    """Writes a minute and replica."""
+    filter_max_conditions: Natural | None = None
+    """Conditions of one filter."""
+    condition_max_size: Natural | None = None
+    """Values of one condition."""
+
+
+class PayloadIndex(Part):
+    """An index on a payload field, so that filters on it are quick."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!(has(self.lookup) || has(self.range)) || self.type == 'Integer'",
+                "lookup and range go only with type Integer",
+            ),
+            rule(
+                "!has(self.isTenant) || self.type in ['Keyword', 'Uuid']",
+                "isTenant goes only with type Keyword or Uuid",
+            ),
+            rule(
+                "!has(self.isPrincipal) || self.type in ['Integer', 'Float', 'Datetime']",
+                "isPrincipal goes only with type Integer, Float or Datetime",
+            ),
+            rule(
+                "!(has(self.tokenizer) || has(self.minTokenLen) || has(self.maxTokenLen)"
+                " || has(self.lowercase) || has(self.phraseMatching)) || self.type == 'Text'",
+                "tokenizer, minTokenLen, maxTokenLen, lowercase and phraseMatching go only with"
+                " type Text",
+            ),
+        )
+    )
+
+    field: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    """The payload field, as a path: `price`, `address.city`, `tags[].name`."""
+    type: Literal["Keyword", "Integer", "Float", "Bool", "Geo", "Datetime", "Text", "Uuid"]
+    """What its values are."""
+    on_disk: bool | None = None
+    """Keep the index on disk."""
+    is_tenant: bool | None = None
+    """Keyword, Uuid: store points of one value side by side."""
+    is_principal: bool | None = None
+    """Integer, Float, Datetime: most filters are on this field."""
+    lookup: bool | None = None
+    """Integer: filters for equality."""
+    range: bool | None = None
+    """Integer: filters for ranges."""
+    tokenizer: Literal["Prefix", "Whitespace", "Word", "Multilingual"] | None = None
+    """Text: how it is split into words."""
+    min_token_len: Natural | None = None
+    """Text: shorter words are left out."""
+    max_token_len: Natural | None = None
+    """Text: longer words are left out."""
+    lowercase: bool | None = None
+    """Text: ignore case."""
+    phrase_matching: bool | None = None
+    """Text: filters for whole phrases."""
+
+
+class Embedding(Part):
+    """Lets the endpoint take text as well as vectors."""
+
+    provider: Literal["local"]
+    """Who embeds: `local` runs inside the service."""
+    model: Literal["wordllama"]
+    """The model; `wordllama` gives 256 dimensions."""
+    vector: VectorName = ""
+    """The dense vector that texts are embedded for."""
+
+
+class Tenancy(Part):
+    """Whose points stand in the collection behind a resource."""
+
+    mode: Literal["Dedicated"] = "Dedicated"
+    """Dedicated: a collection of its own. Immutable."""
+
+
+class VectorCollectionSpec(Part):
+    """A vector collection as it should be. A setting that is left out is Qdrant's own business."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "size(self.vectors) > 0 || size(self.sparseVectors) > 0",
+                "a collection needs at least one entry in vectors or sparseVectors",
+            ),
+            rule(
+                "!has(self.embedding) || self.vectors.exists(v, v.name == self.embedding.vector)",
+                "embedding.vector must name an entry of vectors",
+            ),
+            rule(
+                "!has(self.embedding) || self.embedding.model != 'wordllama' || self.vectors.all(v,"
+                " v.name != self.embedding.vector || v.size == 256)",
+                "the vector of embedding model wordllama must have size 256",
+            ),
+            rule(
+                "self.sparseVectors.all(s, !self.vectors.exists(v, v.name == s.name))",
+                "a name may stand in vectors or in sparseVectors, not in both",
+            ),
+        )
+    )
+
+    store: ObjectName | None = None
+    """The VectorStore; the default one where it is left out."""
+    vectors: Annotated[
+        list[DenseVector],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+    ] = []
+    """Dense vectors, by name."""
+    sparse_vectors: Annotated[
+        list[SparseVector],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+    ] = []
+    """Sparse vectors, by name."""
+    hnsw: Hnsw | None = None
+    """The HNSW graph of every vector that has none of its own."""
+    quantization: Quantization | None = None
+    """Quantization of every vector that has none of its own."""
+    sharding: Sharding | None = None
+    """How the collection is split. Immutable."""
+    replication: Replication | None = None
+    """Copies of each shard."""
+    optimizers: Optimizers | None = None
+    """When segments are merged, vacuumed and indexed."""
+    wal: Wal | None = None
+    """The write-ahead log. Immutable."""
+    on_disk_payload: bool | None = None
+    """Keep payloads on disk instead of in memory."""
+    strict_mode: StrictMode | None = None
+    """Limits that Qdrant holds for every request."""
+    payload_indexes: Annotated[
+        list[PayloadIndex],
+        Field(max_length=256, json_schema_extra={"x-kubernetes-list-map-keys": ["field"]}),
+    ] = []
+    """Payload indexes, by field."""
+    aliases: Annotated[
+        list[Alias], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = []
+    """Further names in this namespace: `live` becomes `<namespace>.live`."""
+    embedding: Embedding | None = None
+    """Lets the endpoint take text as well as vectors."""
+    tenancy: Tenancy | None = None
+    """Whose points stand in the collection behind it."""
+    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    """What a deletion of this resource does to its collection: Retain releases it with its data."""
+    adoption_policy: Literal["Never", "IfUnowned"] = "Never"
+    """Whether an existing collection that nobody owns is taken over."""
+    change_policy: Literal["Refuse"] = "Refuse"
+    """What a change of an immutable setting does: Refuse keeps serving as it is and says so."""
+
+
+class SecretKeyRef(Part):
+    """One key of a Secret."""
+
+    namespace: ObjectName
+    """The Secret's namespace."""
+    name: ObjectName
+    """The Secret."""
+    key: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """The key in it."""
+
+
+class Tls(Part):
+    """How the store's certificate is checked."""
+
+    ca_secret_ref: SecretKeyRef | None = None
+    """A PEM bundle of the CAs to trust, instead of the system's."""
+    insecure_skip_verify: bool = False
+    """Check nothing. For trials only."""
+
+
+class Qdrant(Part):
+    """Where a Qdrant is, and how to speak with it."""
+
+    url: Annotated[
+        str, StringConstraints(min_length=8, max_length=2048, pattern=r"^https?://[^@\s]+$")
+    ]
+    """Its REST address, e.g. `http://qdrant.qdrant.svc:6333`; without a user or key in it."""
+    api_key_secret_ref: SecretKeyRef | None = None
+    """Its API key."""
+    tls: Tls | None = None
+    """How its certificate is checked."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    """Seconds that one call may take."""
+
+
+class VectorStoreSpec(Part):
+    """Where collections live. The platform team's."""
+
+    qdrant: Qdrant
+    """The Qdrant behind it."""
+    default: bool = False
+    """Whether collections that name no store live here; the oldest one where several say so."""

@@ -1,0 +1,1 @@
+"""The operator: kopf in front of the reconciler."""

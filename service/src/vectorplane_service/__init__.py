@@ -1,0 +1,1 @@
+"""The service: FastAPI in front of the vector store."""
