@@ -44,9 +44,7 @@ def dense_score(spec: Dense, query: Any, vector: Any) -> float:
 def sparse_score(query: Mapping[int, float], vector: Mapping[str, list[Any]]) -> float | None:
     """The dot product; None where the two share no index."""
     shared = [
-        query[i] * v
-        for i, v in zip(vector["indices"], vector["values"], strict=True)
-        if i in query
+        query[i] * v for i, v in zip(vector["indices"], vector["values"], strict=True) if i in query
     ]
     return sum(shared) if shared else None
 

@@ -16,6 +16,7 @@ from vectorplane.adapters.vectors.common.settings import (
     check_name,
     check_new,
     check_update,
+    replace_quantization,
     with_defaults,
 )
 from vectorplane.adapters.vectors.memory.points import Points
@@ -79,7 +80,7 @@ class MemoryStore:
     async def update(self, collection: str, settings: Settings) -> None:
         held = self._physical(collection)
         check_update(held.settings, settings)
-        held.settings.update(settings)
+        held.settings = replace_quantization(held.settings, settings)
 
     async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
         held = self._physical(collection)
@@ -162,7 +163,8 @@ class MemoryStore:
         start = None if offset is None else check_id(offset, "offset")
         ids = points.page(check_filter(filter), start, limit + 1)
         return Page(
-            [points.found(i, *wanted) for i in ids[:limit]], ids[limit] if len(ids) > limit else None
+            [points.found(i, *wanted) for i in ids[:limit]],
+            ids[limit] if len(ids) > limit else None,
         )
 
     async def delete(
@@ -180,7 +182,9 @@ class MemoryStore:
         for point_id in gone:
             points.held.pop(point_id, None)
 
-    async def count(self, collection: str, *, filter: Json | None = None, exact: bool = True) -> int:
+    async def count(
+        self, collection: str, *, filter: Json | None = None, exact: bool = True
+    ) -> int:
         points = self._client(collection).points
         return sum(1 for _ in points.ids(check_filter(filter)))
 

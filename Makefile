@@ -1,0 +1,70 @@
+# Each target makes what it needs: a virtual environment of its own from hashed pins, then the work.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+DEMO := .venv-demo
+DEV := .venv-dev
+PYTEST_ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-units check generate constraints bench-search bench-embedded clean
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: $(DEMO)/.ready ## a manifest becomes a collection that answers searches, on this machine (KEEP=1 keeps serving)
+	@$(DEMO)/bin/python examples/demo.py
+
+test: $(DEV)/.ready ## the whole suite; REQUIRE="controlplane qdrant" forbids to skip a part
+	@$(DEV)/bin/python -m coverage erase
+	@$(DEV)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(DEV)/bin/python -m coverage report --include='core/src/*,service/src/*' --fail-under=95 \
+	  --format=total --precision=1 | sed 's/^/branch coverage of core and service, percent: /'
+
+test-units: $(DEV)/.ready ## the quick part: unit and contract suites
+	@$(DEV)/bin/python -m pytest tests/unit tests/contract $(PYTEST_ARGS)
+
+check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generated files
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+	$(DEV)/bin/python -m vectorplane.crd --check
+	$(DEV)/bin/python -m vectorplane_service.env_example --check
+
+generate: $(DEV)/.ready ## CRDs, reference tables and .env.example from the models
+	$(DEV)/bin/python -m vectorplane.crd
+	$(DEV)/bin/python -m vectorplane_service.env_example > .env.example
+
+constraints: ## pin anew: needs uv (https://docs.astral.sh/uv/)
+	uv pip compile pyproject.toml $(PIN) --extra example --group build -o constraints/demo.txt
+	uv pip compile pyproject.toml $(PIN) --extra all --group test --group check --group build \
+	  -o constraints/dev.txt
+
+PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url
+
+bench-search: $(DEV)/.ready ## searches a second: Qdrant itself, a plain app, and the service, in one run
+	@$(DEV)/bin/python bench/search.py
+
+bench-embedded: $(DEV)/.ready ## the embedded engine behind the API, 16 clients, one process
+	@$(DEV)/bin/python bench/embedded.py
+
+clean: ## forget the environments and the demo's data
+	rm -rf $(DEMO) $(DEV) .venv-oldest .demo .vectorplane .coverage* .pytest_cache .mypy_cache .ruff_cache
+
+$(DEMO)/.ready: constraints/demo.txt pyproject.toml
+	@$(call environment,$(DEMO),constraints/demo.txt)
+
+$(DEV)/.ready: constraints/dev.txt pyproject.toml
+	@$(call environment,$(DEV),constraints/dev.txt)
+
+# A newer environment replaces an older one; the mark is set last, so a broken install is begun again.
+define environment
+test -n "$(PYTHON)" || { echo "vectorplane needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }; \
+echo "making $(1) from $(2)"; \
+rm -rf $(1) && $(PYTHON) -m venv $(1) && \
+$(1)/bin/python -m pip install --quiet --require-hashes -r $(2) && \
+$(1)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . && \
+touch $(1)/.ready
+endef

@@ -1,0 +1,96 @@
+"""Request bodies as parameter types: `Annotated[Search, Depends(JsonBody(Search))]`.
+
+The body is read after the caller is known to be allowed, decoded once, and checked by its model.
+Numbers of vectors pass as they are: the store looks at each of them anyway, and says the place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+
+from vectorplane.errors import InvalidInput
+from vectorplane_service.problems import (
+    InvalidBody,
+    MalformedBody,
+    UnsupportedMediaType,
+    Wrong,
+    place_of,
+)
+
+T = TypeVar("T")
+MOST_ERRORS = 20
+"""A body can be wrong in a million places; so many are said."""
+
+
+class JsonBody(Generic[T]):
+    """Reads a request's body as one model."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._adapter: TypeAdapter[T] = TypeAdapter(model)
+
+    async def __call__(self, request: Request) -> T:
+        return self.check(await read_json(request))
+
+    def check(self, content: Any, *, at: str = "") -> T:
+        """The model of what was sent. `at` is the place of `content` in the body."""
+        try:
+            return self._adapter.validate_python(content)
+        except ValidationError as error:
+            raise InvalidBody(wrong(error, at)) from None
+
+
+def wrong(error: ValidationError, at: str = "") -> list[Wrong]:
+    """What a model has against its input, each with its place in the body."""
+    found = []
+    for item in error.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
+        place = place_of((at, *item["loc"]) if at else item["loc"])
+        found.append(Wrong(place or "body", item["msg"].removeprefix("Value error, ")))
+    return found
+
+
+async def read_json(request: Request) -> Any:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMediaType("a body of application/json is asked for", place="Content-Type")
+    body = await request.body()
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _explained(body, error) from None
+
+
+def _explained(body: bytes, error: orjson.JSONDecodeError) -> InvalidInput:
+    """NaN and Infinity are no JSON, yet many encoders write them: then the place helps more than a
+    column does."""
+    if not body.strip():
+        return MalformedBody("the body is empty; JSON is asked for", place="body")
+    try:
+        place = _not_finite(json.loads(body))
+    except (ValueError, RecursionError):
+        place = None
+    if place is None:
+        return MalformedBody(
+            f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})", place="body"
+        )
+    return InvalidInput("a finite number, not NaN or Infinity", place=place)
+
+
+def _not_finite(content: Any) -> str | None:
+    """The place of the first number that is none. Without recursion: the body is a stranger's."""
+    stack: list[tuple[Any, tuple[int | str, ...]]] = [(content, ())]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return place_of(path)
+        if isinstance(value, dict):
+            stack.extend((v, (*path, k)) for k, v in reversed(value.items()))
+        elif isinstance(value, list):
+            stack.extend((v, (*path, i)) for i, v in reversed(list(enumerate(value))))
+    return None

@@ -1,0 +1,1 @@
+"""Collections, as a key may see them."""

@@ -1,0 +1,197 @@
+"""Routes and their documentation in one table row each: `Operation`.
+
+Each capability has a tuple `OPERATIONS`. Here they become routes, flat and in that order, since the
+router tries them one by one and search comes first. The OpenAPI document gets the schemas of bodies
+that the service reads by itself, an example for each operation, and the problems that it may answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
+
+_REF = "#/components/schemas/{model}"
+_PUBLIC_TAG = "health"
+_ALWAYS = (401, 403)
+
+
+class ProblemError(BaseModel):
+    """One thing wrong with the input."""
+
+    place: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, after RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[ProblemError] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: where it is, what does it, and what its documentation says."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Awaitable[Any]]
+    summary: str
+    tag: str
+    example: Any
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    media_type: str = "application/json"
+    body: Any = None
+    body_examples: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+    also: Mapping[int, str] = field(default_factory=dict)
+    """Further good answers: status and what it says."""
+
+    def responses(self) -> dict[int | str, dict[str, Any]]:
+        content: dict[str, Any] = {"example": self.example}
+        if self.answer is not None:
+            content["schema"] = {"$ref": _REF.format(model=self.answer.__name__)}
+        ok = {"description": "Done.", "content": {self.media_type: content}}
+        found: dict[int | str, dict[str, Any]] = {self.status: ok}
+        for status, words in self.also.items():
+            found[status] = {**ok, "description": words}
+        always = () if self.tag == _PUBLIC_TAG else _ALWAYS
+        for status in sorted({*always, *self.problems}):
+            found[status] = _problem_response(status)
+        return found
+
+    def request_body(self) -> dict[str, Any]:
+        if self.body is None:
+            return {}
+        return {
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": _schema(self.body),
+                        "examples": {
+                            name: {"value": value} for name, value in self.body_examples.items()
+                        },
+                    }
+                },
+            }
+        }
+
+    def models(self) -> list[type[BaseModel]]:
+        bodies = self.body if isinstance(self.body, tuple) else (self.body,)
+        return [model for model in (*bodies, self.answer) if model is not None]
+
+
+def _schema(body: Any) -> dict[str, Any]:
+    if isinstance(body, tuple):
+        return {"anyOf": [{"$ref": _REF.format(model=m.__name__)} for m in body]}
+    return {"$ref": _REF.format(model=body.__name__)}
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    example = {
+        "type": f"urn:vectorplane:problem:{title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": "What went wrong, in one sentence.",
+        "code": title.lower().replace(" ", "_"),
+        "request_id": "4f7c2d0e9b1a4c53",
+    }
+    if status == 422:
+        example["errors"] = [{"place": "points[3].vector", "message": "a vector of 4 numbers"}]
+    return {
+        "description": title,
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": _REF.format(model="Problem")},
+                "example": example,
+            }
+        },
+    }
+
+
+def install(
+    app: FastAPI, base: str, versioned: Sequence[Operation], unversioned: Sequence[Operation]
+) -> None:
+    """Make the routes, and the document that describes them."""
+    for prefix, operations in ((base, versioned), ("", unversioned if base else ())):
+        for operation in operations:
+            app.add_api_route(
+                prefix + operation.path,
+                operation.endpoint,
+                methods=[operation.method],
+                summary=operation.summary,
+                tags=[operation.tag],
+                status_code=operation.status,
+                response_model=None,
+                response_class=Response,
+                responses=operation.responses(),
+                openapi_extra=operation.request_body() or None,
+                operation_id=_operation_id(prefix and "v", operation),
+            )
+    if base:
+        _document_under(app, base)
+    models = {model for operation in versioned for model in operation.models()} | {Problem}
+    _describe(app, sorted(models, key=lambda m: m.__name__))
+
+
+def _operation_id(prefix: str, operation: Operation) -> str:
+    name = operation.endpoint.__name__
+    return name if prefix else f"{name}_unversioned"
+
+
+def _document_under(app: FastAPI, base: str) -> None:
+    """`/docs` and `/openapi.json` under the versioned path as well."""
+
+    async def openapi_json(request: Request) -> Response:
+        return app.openapi_response()  # placeholder
+
+    async def docs(request: Request) -> Response:
+        return get_swagger_ui_html(openapi_url="/openapi.json", title=app.title)
+
+    app.add_route(f"{base}/openapi.json", openapi_json, include_in_schema=False)
+    app.add_route(f"{base}/docs", docs, include_in_schema=False)
+
+
+def _describe(app: FastAPI, models: Sequence[type[BaseModel]]) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            _, schemas = models_json_schema(
+                [(model, "validation") for model in models], ref_template=_REF
+            )
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {}).update(schemas["$defs"])
+            _offer_bearer(document)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _offer_bearer(document: dict[str, Any]) -> None:
+    """A key may come as a bearer token too."""
+    schemes = document["components"].setdefault("securitySchemes", {})
+    schemes["bearer"] = {"type": "http", "scheme": "bearer"}
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "security" in operation:
+                operation["security"].append({"bearer": []})

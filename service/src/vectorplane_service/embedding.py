@@ -1,0 +1,50 @@
+"""Text to vectors, by the embedding that a collection declares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from vectorplane.errors import InvalidInput, Unsupported
+from vectorplane.ports.embeddings import Embedder
+from vectorplane_service.catalog import Entry
+
+EmbedderFactory = Callable[[], Embedder]
+
+
+class Embedding:
+    """The embedders at hand, by (provider, model). Each is made once, at its first use."""
+
+    def __init__(self, factories: Mapping[tuple[str, str], EmbedderFactory]) -> None:
+        self._factories = dict(factories)
+        self._made: dict[tuple[str, str], asyncio.Task[Embedder]] = {}
+
+    async def embed(
+        self, entry: Entry, using: str, texts: Sequence[str], *, place: str
+    ) -> list[list[float]]:
+        """One vector per text, of the size of the collection's vector `using`."""
+        declared = entry.embedding
+        if declared is None:
+            raise InvalidInput(
+                f"collection {entry.name!r} has no embedding, so it takes vectors, not text",
+                place=place,
+            )
+        embedder = await self._embedder(declared.get("provider", ""), declared.get("model", ""))
+        size = entry.sizes.get(using)
+        if size is not None and embedder.dimensions != size:
+            raise Unsupported(
+                f"the embedding gives {embedder.dimensions} numbers, the vector has {size}",
+                place=place,
+            )
+        return await embedder.embed(texts)
+
+    async def _embedder(self, provider: str, model: str) -> Embedder:
+        which = (provider, model)
+        factory = self._factories.get(which)
+        if factory is None:
+            raise Unsupported(f"this service has no embedding {model!r} of provider {provider!r}")
+        made = self._made.get(which)
+        if made is None or (made.done() and made.exception() is not None):
+            # A model takes a moment to read: in a thread, so that other requests go on.
+            made = self._made[which] = asyncio.create_task(asyncio.to_thread(factory))
+        return await asyncio.shield(made)

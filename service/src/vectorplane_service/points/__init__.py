@@ -1,0 +1,1 @@
+"""Points: write, read, scroll, delete, count."""

@@ -1,0 +1,1 @@
+"""Search, by vector, by point or by text."""
