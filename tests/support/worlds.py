@@ -141,6 +141,30 @@ def worlds(draw: st.DrawFn) -> World:
     return World(collections, aliases)
 
 
+@st.composite
+def situations(draw: st.DrawFn, *, deleting: bool | None = None) -> tuple[Desired, World]:
+    """A wish and a store; in half of them the wish has its collection already, and differs from it
+    in what may change.
+    """
+    desired, world = draw(wishes(deleting=deleting)), draw(worlds())
+    if draw(st.booleans()):
+        name = draw(st.sampled_from([f"{BASE}_1", "legacy"]))
+        have = {p: v for p, v in desired.settings.items() if p[0] in ("vectors", "sparseVectors")}
+        have |= draw(hnsw) | draw(quantization)
+        record = Record(
+            US,
+            draw(st.integers(1, 3)),
+            draw(st.frozensets(st.sampled_from(["category", "price"]))),
+            draw(st.frozensets(st.sampled_from([BASE, *ALIASES]))),
+        )
+        collections = {**world.collections, name: (have, record, draw(indexes))}
+        aliases = dict(world.aliases)
+        if BASE not in collections:
+            aliases |= dict.fromkeys(draw(st.sets(st.sampled_from([BASE, *ALIASES]))), name)
+        world = World(collections, aliases)
+    return desired, world
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """All that a store has."""
