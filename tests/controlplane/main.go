@@ -176,10 +176,10 @@ current-context: test
 contexts:
 - {name: test, context: {cluster: test, user: admin}}
 clusters:
-- {name: test, cluster: {server: "https://127.0.0.1:%d", insecure-skip-tls-verify: true}}
+- {name: test, cluster: {server: "https://127.0.0.1:%d", certificate-authority: %q}}
 users:
 - {name: admin, user: {token: admin}}
-`, p.port)
+`, p.port, p.path("certs/apiserver.crt"))
 	return os.WriteFile(p.path("kubeconfig"), kubeconfig, 0o600)
 }
 

@@ -118,3 +118,7 @@ def _fail(message: str) -> int:
 def _named(args: Sequence[str] | None) -> str | None:
     given = sys.argv[1:] if args is None else args
     return next((word for word in given if not word.startswith("-")), None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

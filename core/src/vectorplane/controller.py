@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -15,8 +16,9 @@ import structlog
 from vectorplane.desired import InvalidSpec, bare_of, desired_of
 from vectorplane.domain.model import Desired, Key
 from vectorplane.domain.status import Outcome, Status, Trouble, events_of, status_of
-from vectorplane.errors import Stalled, Waiting
+from vectorplane.errors import Stalled, StoreMissing, Waiting
 from vectorplane.ports.resources import FINALIZER, FORCE_DELETE, Resource, Resources, Stores
+from vectorplane.ports.vectors import VectorAdmin
 from vectorplane.queue import backoff
 from vectorplane.reconcile import reconcile
 
@@ -26,7 +28,8 @@ log = structlog.get_logger(__name__)
 class Watcher(Protocol):
     """Is told what happened, for metrics and progress."""
 
-    def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None: ...
+    def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None:
+        """`seconds` in the store; `store` is "" where none is known."""
 
 
 class Controller:
@@ -73,7 +76,10 @@ class Controller:
 
     async def _handle(self, resource: Resource) -> float | None:
         if not resource.deleting and FINALIZER not in resource.finalizers:
-            resource = await self._resources.add_finalizer(resource)
+            finalized = await self._resources.add_finalizer(resource)
+            if finalized is None:
+                return None
+            resource = finalized
         name, outcome, desired = await self._reconcile(resource)
         for change in outcome.changed:
             log.info("changed", key=str(resource.key), store=name, action=change)
@@ -88,24 +94,57 @@ class Controller:
         return self._resync
 
     async def _reconcile(self, resource: Resource) -> tuple[str | None, Outcome, Desired]:
+        name, seconds = resource.status.get("store") or resource.spec.get("store"), 0.0
         try:
-            rivals = self._resources.rivals(resource.key)
-            desired = desired_of(resource, self._cluster, rivals)
+            desired = desired_of(resource, self._cluster, self._resources.rivals(resource.key))
+            name, store, moved = await self._store(resource)
         except InvalidSpec as error:
-            trouble = Trouble(error.reason, error.message)
-            return None, Outcome(trouble=trouble), bare_of(resource, self._cluster)
-        try:
-            name, store = await self._stores.find(resource.spec.get("store"))
+            desired = bare_of(resource, self._cluster)
+            outcome = Outcome(trouble=Trouble(error.reason, error.message))
         except (Waiting, Stalled) as error:
             trouble = Trouble(error.reason, error.message, store=True, retry=True)
-            return None, Outcome(trouble=trouble), desired
-        begun = asyncio.get_running_loop().time()
-        async with self._slots[name]:
-            outcome = await reconcile(desired, store)
+            # What never was anywhere has nothing to be released: it may go.
+            nowhere = isinstance(error, StoreMissing) and not resource.status.get("collection")
+            outcome = Outcome(trouble=trouble, deleted=nowhere and _may_go(desired))
+        else:
+            async with self._slots[name]:
+                begun = asyncio.get_running_loop().time()
+                outcome = await reconcile(desired, store)
+                seconds = asyncio.get_running_loop().time() - begun
+            if moved and not outcome.trouble:
+                outcome = replace(outcome, trouble=moved)
         if self._watcher:
-            seconds = asyncio.get_running_loop().time() - begun
-            self._watcher.reconciled(resource.key, name, outcome, seconds)
+            self._watcher.reconciled(resource.key, name or "", outcome, seconds)
         return name, outcome, desired
+
+    async def _store(self, resource: Resource) -> tuple[str, VectorAdmin, Trouble | None]:
+        """The store that a resource's collection lives in, or shall. One that lives somewhere stays
+        there, whatever becomes the default store; a changed `spec.store` is refused, not followed:
+        the points would stay behind.
+        """
+        wanted = resource.spec.get("store")
+        home = resource.status.get("store") if resource.status.get("collection") else None
+        if home is None or wanted == home:
+            return *await self._stores.find(wanted), None
+        try:
+            name, store = await self._stores.find(home)
+        except StoreMissing:
+            if wanted is None or resource.deleting:
+                raise
+            return *await self._stores.find(wanted), None
+        if wanted is None or resource.deleting or await self._name_of(wanted) == name:
+            return name, store, None
+        message = (
+            f"spec.store cannot change from {name} to {wanted}: the collection and its points live "
+            f"in {name}, and go on serving there"
+        )
+        return name, store, Trouble("ImmutableChange", message)
+
+    async def _name_of(self, wanted: str) -> str:
+        try:
+            return (await self._stores.find(wanted))[0]
+        except (Waiting, Stalled):
+            return wanted
 
     async def _say(
         self, resource: Resource, desired: Desired, store: str | None, outcome: Outcome
@@ -127,6 +166,10 @@ class Controller:
     def _retry(self, key: Key, retry_after: float | None) -> float:
         self._failures[key] += 1
         return max(retry_after or 0.0, backoff(self._failures[key]))
+
+
+def _may_go(desired: Desired) -> bool:
+    return desired.deleting and not desired.paused
 
 
 def _same(status: Status, previous: Mapping[str, Any]) -> bool:

@@ -14,12 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vectorplane.spec import GROUP, MAX_NAME, VERSION, VectorCollectionSpec, VectorStoreSpec, rule
+from vectorplane.spec import GROUP, MAX_NAME, VERSION, VectorCollectionSpec, VectorStoreSpec
+from vectorplane.spec_base import rule
 from vectorplane.spec_status import VectorCollectionStatus, VectorStoreStatus
 
 Schema = dict[str, Any]
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
+_MAX_INT64 = 2**63 - 1
 _ORDER = (
     "description",
     "type",
@@ -94,8 +96,9 @@ KINDS = {
             rules=(
                 rule(
                     f"size(self.metadata.name) <= {MAX_NAME}",
-                    f"metadata.name may have no more than {MAX_NAME} characters, for it becomes"
-                    " part of the collection's name and a label's value",
+                    f"may have no more than {MAX_NAME} characters, for it becomes part of the"
+                    " collection's name and the value of labels",
+                    ".metadata.name",
                 ),
             ),
         ),
@@ -120,8 +123,8 @@ KINDS = {
 
 
 @cache
-def _schema(kind: str) -> Schema:
-    """The structural schema of a kind, root included. Not to be changed: see `schema`."""
+def shared_schema(kind: str) -> Schema:
+    """The structural schema of a kind, root included. One for all who ask: not to be changed."""
     resource = KINDS[kind]
     root: Schema = {
         "description": resource.description,
@@ -130,7 +133,7 @@ def _schema(kind: str) -> Schema:
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": _structural(resource.spec),
             "status": _structural(resource.status),
         },
@@ -141,8 +144,8 @@ def _schema(kind: str) -> Schema:
 
 
 def schema(kind: str) -> Schema:
-    """The OpenAPI v3 schema of a kind, as in its CRD."""
-    return copy.deepcopy(_schema(kind))
+    """The OpenAPI v3 schema of a kind, as in its CRD: a copy."""
+    return copy.deepcopy(shared_schema(kind))
 
 
 def crd(kind: str) -> dict[str, Any]:
@@ -207,8 +210,13 @@ def _node(raw: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
         node["items"] = _node(node["items"], defs)
     if "x-kubernetes-list-map-keys" in node:
         node["x-kubernetes-list-type"] = "map"
-    if node["type"] in ("integer", "number"):
-        node["format"] = "int64" if node["type"] == "integer" else "double"
+    if node["type"] == "integer":
+        node["format"] = "int64"
+        if node.get("maximum") == _MAX_INT64:
+            # The API server holds a bound as a float, and this one would turn negative in it.
+            del node["maximum"]
+    if node["type"] == "number":
+        node["format"] = "double"
     return {key: node[key] for key in _ORDER if key in node}
 
 

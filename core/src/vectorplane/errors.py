@@ -8,6 +8,8 @@ VectorplaneError
  |    +-- StoreOverloaded      429 or 503
  |    +-- StoreFailed          another 5xx, or an answer that makes no sense
  |    +-- StoreMissing         no VectorStore of that name, or no default one (yet)
+ |    +-- SecretUnreadable     no such Secret or key in it (yet), or we may not read it
+ |    +-- ApiUnavailable       the Kubernetes API is away, overloaded, or refuses us
  +-- Stalled              a person must change something first
  |    +-- StoreRejected        the store says that the request itself is wrong
  |    +-- EngineLocked         another process has the embedded engine's folder
@@ -72,6 +74,14 @@ class StoreFailed(Waiting):
 
 class StoreMissing(Waiting):
     reason = "StoreMissing"
+
+
+class SecretUnreadable(Waiting):
+    reason = "SecretUnreadable"
+
+
+class ApiUnavailable(Waiting):
+    reason = "ApiUnavailable"
 
 
 class Stalled(VectorplaneError):

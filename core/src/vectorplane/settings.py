@@ -30,7 +30,6 @@ class Variable:
     name: str
     default: str
     description: str
-    secret: bool
 
 
 class EnvSettings(BaseSettings):
@@ -49,7 +48,7 @@ class EnvSettings(BaseSettings):
     def load(cls, env_file: str | None = ".env") -> Self:
         """From the environment, over the lines of `env_file` where there is one."""
         try:
-            return cls(_env_file=env_file)  # type: ignore[call-arg]
+            return cls(_env_file=env_file)
         except ValidationError as error:
             raise SettingsError(explain(error)) from None
         except _SourceError as error:
@@ -62,7 +61,6 @@ class EnvSettings(BaseSettings):
                 name=name.upper(),
                 default=_shown(field.get_default(call_default_factory=False)),
                 description=field.description or "",
-                secret="SecretStr" in str(field.annotation),
             )
 
 

@@ -1,6 +1,6 @@
 """The resources as people write them: VectorCollection and VectorStore. The source of the CRDs.
 
-`make generate` makes `manifests/crds/` from these models: descriptions, bounds, enums,
+`make generate` makes `manifests/crd-*.yaml` from these models: descriptions, bounds, enums,
 defaults, list-map keys and CEL rules (`x-kubernetes-validations`) included. A collection setting
 has no default here, for a default would be declared, sent and compared; Qdrant has its own. A field
 stands here from the day that something serves it: the API server refuses what nothing would do.
@@ -8,54 +8,21 @@ stands here from the day that something serves it: the API server refuses what n
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, StringConstraints
+
+from vectorplane.spec_base import Natural, Part, Positive, Positive64, VectorName, rule, rules
 
 GROUP = "vectorplane.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 MAX_NAME = 63
 
-
-def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
-    """A CEL rule of a CRD schema; `self` is the object it stands on."""
-    return {"rule": expression, "message": message} | ({"fieldPath": field} if field else {})
-
-
-def rules(*all_rules: dict[str, str]) -> dict[str, Any]:
-    """Put CEL rules on a model."""
-    return {"x-kubernetes-validations": list(all_rules)}
-
-
-class Part(BaseModel):
-    """Base of everything in a manifest: camelCase outside, no unknown field, no coercion."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        use_attribute_docstrings=True,
-    )
-
-
-VectorName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_.-]*$")]
-ObjectName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
-]
-Alias = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=MAX_NAME, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-    ),
-]
-Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Natural = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Natural64 = Annotated[int, Field(ge=0, le=2**63 - 1)]
+SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""What Kubernetes takes as a name (RFC 1123)."""
+ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=SUBDOMAIN)]
+Alias = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=SUBDOMAIN)]
 
 
 class Hnsw(Part):
@@ -83,10 +50,18 @@ class Quantization(Part):
             rule(
                 "!has(self.quantile) || self.type == 'Scalar'",
                 "quantile goes only with type Scalar",
+                ".quantile",
+            ),
+            rule(
+                # The API server rounds a bound to an integer where the value is one.
+                "!has(self.quantile) || self.quantile >= 0.5",
+                "quantile should be between 0.5 and 1",
+                ".quantile",
             ),
             rule(
                 "has(self.compression) == (self.type == 'Product')",
                 "compression goes with type Product, and Product needs it",
+                ".compression",
             ),
             rule(
                 "!(has(self.encoding) || has(self.queryEncoding)) || self.type == 'Binary'",
@@ -216,11 +191,11 @@ class StrictMode(Part):
     """Largest oversampling of a search."""
     upsert_max_batchsize: Positive | None = None
     """Points of one upsert."""
-    max_collection_vector_size_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    max_collection_vector_size_bytes: Positive64 | None = None
     """Bytes of all vectors."""
-    max_collection_payload_size_bytes: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    max_collection_payload_size_bytes: Positive64 | None = None
     """Bytes of all payloads."""
-    max_points_count: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    max_points_count: Positive64 | None = None
     """Points of the collection."""
     read_rate_limit: Positive | None = None
     """Reads a minute and replica."""
@@ -244,10 +219,12 @@ class PayloadIndex(Part):
             rule(
                 "!has(self.isTenant) || self.type in ['Keyword', 'Uuid']",
                 "isTenant goes only with type Keyword or Uuid",
+                ".isTenant",
             ),
             rule(
                 "!has(self.isPrincipal) || self.type in ['Integer', 'Float', 'Datetime']",
                 "isPrincipal goes only with type Integer, Float or Datetime",
+                ".isPrincipal",
             ),
             rule(
                 "!(has(self.tokenizer) || has(self.minTokenLen) || has(self.maxTokenLen)"
@@ -310,19 +287,23 @@ class VectorCollectionSpec(Part):
             rule(
                 "size(self.vectors) > 0 || size(self.sparseVectors) > 0",
                 "a collection needs at least one entry in vectors or sparseVectors",
+                ".vectors",
             ),
             rule(
                 "!has(self.embedding) || self.vectors.exists(v, v.name == self.embedding.vector)",
                 "embedding.vector must name an entry of vectors",
+                ".embedding.vector",
             ),
             rule(
                 "!has(self.embedding) || self.embedding.model != 'wordllama' || self.vectors.all(v,"
                 " v.name != self.embedding.vector || v.size == 256)",
                 "the vector of embedding model wordllama must have size 256",
+                ".embedding.vector",
             ),
             rule(
                 "self.sparseVectors.all(s, !self.vectors.exists(v, v.name == s.name))",
                 "a name may stand in vectors or in sparseVectors, not in both",
+                ".sparseVectors",
             ),
         )
     )
@@ -400,7 +381,7 @@ class Qdrant(Part):
     """Where a Qdrant is, and how to speak with it."""
 
     url: Annotated[
-        str, StringConstraints(min_length=8, max_length=2048, pattern=r"^https?://[^@\s]+$")
+        str, StringConstraints(min_length=8, max_length=2048, pattern=r"^https?://[!-?A-~]+$")
     ]
     """Its REST address, e.g. `http://qdrant.qdrant.svc:6333`; without a user or key in it."""
     api_key_secret_ref: SecretKeyRef | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from vectorplane.spec import Natural64, Part
+from vectorplane.spec_base import Natural64, Part
 
 
 class Condition(Part):

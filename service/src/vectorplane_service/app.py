@@ -36,16 +36,17 @@ from vectorplane_service.collections.endpoints import OPERATIONS as COLLECTIONS
 from vectorplane_service.context import PointsSource, Services, opened
 from vectorplane_service.embedding import EmbedderFactory, Embedding
 from vectorplane_service.health.endpoints import OPERATIONS as HEALTH
+from vectorplane_service.health.endpoints import STATUS_OPERATIONS as STATUS
 from vectorplane_service.health.service import Health
 from vectorplane_service.metrics import OPERATIONS as METRICS
 from vectorplane_service.metrics import Metrics
 from vectorplane_service.middleware import RequestMiddleware
 from vectorplane_service.points.endpoints import OPERATIONS as POINTS
 from vectorplane_service.search.endpoints import OPERATIONS as SEARCH
-from vectorplane_service.settings import ServiceSettings
+from vectorplane_service.settings import NO_KEYS, ServiceSettings
 from vectorplane_service.vectors.endpoints import OPERATIONS as VECTORS
 
-VERSIONED = (*SEARCH, *POINTS, *COLLECTIONS, *VECTORS, *HEALTH, *METRICS)
+VERSIONED = (*SEARCH, *POINTS, *COLLECTIONS, *VECTORS, *STATUS, *HEALTH, *METRICS)
 UNVERSIONED = (*HEALTH, *METRICS)
 
 log = structlog.get_logger(__name__)
@@ -61,10 +62,7 @@ def create_app(
     """The service over a store. See the module for what the arguments are."""
     keys = settings.api_keys if keys is None else tuple(keys)
     if settings.auth_enabled and not keys:
-        raise SettingsError(
-            "API_KEYS: there is no key, so nobody could call. Set API_KEYS=id:secret:read+write, "
-            "or AUTH_ENABLED=false to let everybody in."
-        )
+        raise SettingsError(NO_KEYS)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -88,14 +86,13 @@ def create_app(
         version=__version__,
         summary="Vector collections as a service.",
         lifespan=lifespan,
-        openapi_url="/openapi.json",
-        docs_url="/docs",
+        # Documented by `documentation`, under both prefixes.
+        openapi_url=None,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     problems.install(app)
-    app.add_middleware(
-        RequestMiddleware, max_body_bytes=settings.max_body_bytes, metrics=metrics
-    )
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, metrics=metrics)
     documentation.install(app, settings.base_path, VERSIONED, UNVERSIONED)
     return app

@@ -7,7 +7,8 @@ Numbers of vectors pass as they are: the store looks at each of them anyway, and
 from __future__ import annotations
 
 import json
-import math
+import sys
+from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -83,14 +84,24 @@ def _explained(body: bytes, error: orjson.JSONDecodeError) -> InvalidInput:
 
 
 def _not_finite(content: Any) -> str | None:
-    """The place of the first number that is none. Without recursion: the body is a stranger's."""
-    stack: list[tuple[Any, tuple[int | str, ...]]] = [(content, ())]
-    while stack:
-        value, path = stack.pop()
-        if isinstance(value, float) and not math.isfinite(value):
-            return place_of(path)
-        if isinstance(value, dict):
-            stack.extend((v, (*path, k)) for k, v in reversed(value.items()))
-        elif isinstance(value, list):
-            stack.extend((v, (*path, i)) for i, v in reversed(list(enumerate(value))))
+    """The place of the first number that is none, or is too large for one.
+
+    The body is a stranger's, and may be large and deep: no recursion, and nothing is kept but the
+    way down to where we are.
+    """
+    path: list[int | str] = []
+    ways: list[Iterator[tuple[int | str, Any]]] = [iter([("", content)])]
+    while ways:
+        step = next(ways[-1], None)
+        if step is None:
+            ways.pop()
+            if path:
+                path.pop()
+            continue
+        part, value = step
+        if isinstance(value, float | int) and not abs(value) <= sys.float_info.max:
+            return place_of([*path[1:], part]) or "body"
+        if isinstance(value, dict | list):
+            path.append(part)
+            ways.append(iter(value.items() if isinstance(value, dict) else enumerate(value)))
     return None

@@ -91,7 +91,10 @@ class Catalog:
 
     async def _load(self, name: str) -> Entry:
         self._kept.pop(name, None)
-        collection = await self._points.resolve(name)
+        try:
+            collection = await self._points.resolve(name)
+        except NotFound as error:
+            raise unknown(name) from error
         if not visible(name, collection):
             raise unknown(name)
         record = collection.record

@@ -2,7 +2,7 @@
 
 Each capability has a tuple `OPERATIONS`. Here they become routes, flat and in that order, since the
 router tries them one by one and search comes first. The OpenAPI document gets the schemas of bodies
-that the service reads by itself, an example for each operation, and the problems that it may answer.
+that the service reads by itself, an example for each operation, and the problems it may answer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.requests import Request
 from starlette.responses import Response
+
+from vectorplane_service.http import json_bytes
 
 _REF = "#/components/schemas/{model}"
 _PUBLIC_TAG = "health"
@@ -61,6 +62,10 @@ class Operation:
     problems: tuple[int, ...] = ()
     also: Mapping[int, str] = field(default_factory=dict)
     """Further good answers: status and what it says."""
+
+    @property
+    def name(self) -> str:
+        return self.endpoint.__name__
 
     def responses(self) -> dict[int | str, dict[str, Any]]:
         content: dict[str, Any] = {"example": self.example}
@@ -130,7 +135,8 @@ def install(
     app: FastAPI, base: str, versioned: Sequence[Operation], unversioned: Sequence[Operation]
 ) -> None:
     """Make the routes, and the document that describes them."""
-    for prefix, operations in ((base, versioned), ("", unversioned if base else ())):
+    groups = [(base, versioned), ("", unversioned)] if base else [("", versioned)]
+    for prefix, operations in groups:
         for operation in operations:
             app.add_api_route(
                 prefix + operation.path,
@@ -143,30 +149,24 @@ def install(
                 response_class=Response,
                 responses=operation.responses(),
                 openapi_extra=operation.request_body() or None,
-                operation_id=_operation_id(prefix and "v", operation),
+                operation_id=operation.name if prefix == base else f"{operation.name}_unversioned",
             )
-    if base:
-        _document_under(app, base)
+        _show(app, prefix)
     models = {model for operation in versioned for model in operation.models()} | {Problem}
     _describe(app, sorted(models, key=lambda m: m.__name__))
 
 
-def _operation_id(prefix: str, operation: Operation) -> str:
-    name = operation.endpoint.__name__
-    return name if prefix else f"{name}_unversioned"
+def _show(app: FastAPI, prefix: str) -> None:
+    """`/docs` and `/openapi.json` under a prefix."""
 
+    async def openapi_json() -> Response:
+        return Response(json_bytes(app.openapi()), media_type="application/json")
 
-def _document_under(app: FastAPI, base: str) -> None:
-    """`/docs` and `/openapi.json` under the versioned path as well."""
+    async def docs() -> Response:
+        return get_swagger_ui_html(openapi_url=f"{prefix}/openapi.json", title=app.title)
 
-    async def openapi_json(request: Request) -> Response:
-        return app.openapi_response()  # placeholder
-
-    async def docs(request: Request) -> Response:
-        return get_swagger_ui_html(openapi_url="/openapi.json", title=app.title)
-
-    app.add_route(f"{base}/openapi.json", openapi_json, include_in_schema=False)
-    app.add_route(f"{base}/docs", docs, include_in_schema=False)
+    app.add_api_route(f"{prefix}/openapi.json", openapi_json, include_in_schema=False)
+    app.add_api_route(f"{prefix}/docs", docs, include_in_schema=False)
 
 
 def _describe(app: FastAPI, models: Sequence[type[BaseModel]]) -> None:

@@ -20,13 +20,24 @@ class Embedding:
         self._made: dict[tuple[str, str], asyncio.Task[Embedder]] = {}
 
     async def embed(
-        self, entry: Entry, using: str, texts: Sequence[str], *, place: str
-    ) -> list[list[float]]:
-        """One vector per text, of the size of the collection's vector `using`."""
+        self, entry: Entry, using: str | None, texts: Sequence[str], *, place: str
+    ) -> tuple[str, list[list[float]]]:
+        """The name of the vector that texts stand for, and one vector per text.
+
+        `using` None is the unnamed vector, or the only one.
+        """
         declared = entry.embedding
         if declared is None:
             raise InvalidInput(
                 f"collection {entry.name!r} has no embedding, so it takes vectors, not text",
+                place=place,
+            )
+        if using is None:
+            using = entry.only_vector()
+        if using is None:
+            raise InvalidInput(
+                f"collection {entry.name!r} has several vectors; name the one with using, or send "
+                "vectors",
                 place=place,
             )
         embedder = await self._embedder(declared.get("provider", ""), declared.get("model", ""))
@@ -36,7 +47,7 @@ class Embedding:
                 f"the embedding gives {embedder.dimensions} numbers, the vector has {size}",
                 place=place,
             )
-        return await embedder.embed(texts)
+        return using, await embedder.embed(texts)
 
     async def _embedder(self, provider: str, model: str) -> Embedder:
         which = (provider, model)

@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from vectorplane.settings import EnvSettings
+from vectorplane.settings import EnvSettings, SettingsError
 from vectorplane_service.access.keys import ApiKey, parse_keys
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _MIB = 1024 * 1024
+NO_KEYS = (
+    "API_KEYS: there is no key, so nobody could call. Set API_KEYS=id:secret:read+write, or "
+    "AUTH_ENABLED=false to let everybody in."
+)
 
 
 class ServiceSettings(EnvSettings):
@@ -44,15 +48,15 @@ class ServiceSettings(EnvSettings):
     auth_enabled: bool = Field(
         True, description="false lets everybody do everything, and is said loudly at start."
     )
-    api_keys: Annotated[
-        tuple[InstanceOf[ApiKey], ...], NoDecode, BeforeValidator(parse_keys)
-    ] = Field(
-        (),
-        description=(
-            "Keys: id:secret:permissions[:collections], separated by commas; permissions are read, "
-            "write, admin joined by +, collections are globs joined by |. Or a JSON list: "
-            '[{"id":"demo","key":"...","permissions":["read","write"],"collections":["shop.*"]}]'
-        ),
+    api_keys: Annotated[tuple[InstanceOf[ApiKey], ...], NoDecode, BeforeValidator(parse_keys)] = (
+        Field(
+            (),
+            description=(
+                "Keys: id:secret:permissions[:collections], separated by commas; permissions are "
+                "read, write, admin joined by +, collections are globs joined by |. Or JSON: "
+                '[{"id":"demo","key":"...","permissions":["read","write"],"collections":["shop.*"]}]'
+            ),
+        )
     )
     default_collection: str | None = Field(
         None, description="Collection of the flat paths (/vectors/...) where a body names none."
@@ -115,11 +119,32 @@ class ServiceSettings(EnvSettings):
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
+        return str(value).lower()
 
     @property
     def base_path(self) -> str:
         """What every API path begins with: `/api/v1`."""
-        return f"{self.api_prefix}/{self.api_version}" if self.api_versioning_enabled else (
-            self.api_prefix
+        return (
+            f"{self.api_prefix}/{self.api_version}"
+            if self.api_versioning_enabled
+            else (self.api_prefix)
         )
+
+    def check_access(self) -> None:
+        """Raises `SettingsError` where nobody could call."""
+        if self.auth_enabled and not self.api_keys:
+            raise SettingsError(NO_KEYS)
+
+    def summary(self) -> dict[str, str]:
+        """What a start says: everything that matters, and no secret."""
+        keys = [f"{key.id}({'+'.join(sorted(key.permissions))})" for key in self.api_keys]
+        return {
+            "api": self.base_path,
+            "qdrant_url": self.qdrant_url,
+            "qdrant_api_key": "not set" if self.qdrant_api_key is None else "********",
+            "auth": "on" if self.auth_enabled else "OFF",
+            "keys": " ".join(keys) or "none",
+            "max_body_bytes": str(self.max_body_bytes),
+            "max_batch_size": str(self.max_batch_size),
+            "max_results_k": str(self.max_results_k),
+        }

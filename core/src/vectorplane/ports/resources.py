@@ -47,8 +47,8 @@ class Resources(Protocol):
     def rivals(self, key: Key) -> tuple[Rival, ...]:
         """The older resources that claim a name of this one."""
 
-    async def add_finalizer(self, resource: Resource) -> Resource:
-        """The resource as it is after that."""
+    async def add_finalizer(self, resource: Resource) -> Resource | None:
+        """The resource as it is after that; None where it is gone, or going, without it."""
 
     async def remove_finalizer(self, resource: Resource) -> None: ...
 

@@ -10,15 +10,16 @@ answer that was not meant for them, and no body is read of a caller who may not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Path, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
 
-from vectorplane.errors import Forbidden, Unauthenticated
+from vectorplane.errors import Forbidden, InvalidInput, Unauthenticated
 from vectorplane_service.access.keys import ANYONE, ApiKey, Permission, secret_of
+from vectorplane_service.bodies import read_json
 from vectorplane_service.catalog import Entry
 from vectorplane_service.context import Services
 
@@ -104,8 +105,30 @@ class _KnownAtCollection(_Known):
         return await identify(request).at(self.permission, collection)
 
 
+@dataclass(frozen=True, slots=True)
+class BodyAccess:
+    """A collection that the body names, and the rest of the body."""
+
+    at: CollectionAccess
+    content: Any
+
+
+class _KnownInBody(_Known):
+    async def __call__(self, request: Request) -> BodyAccess:
+        caller = identify(request)
+        caller.check(self.permission)
+        content = await read_json(request)
+        if not isinstance(content, dict):
+            raise InvalidInput("an object is asked for", place="body")
+        collection = content.pop("collection", None) or caller.services.settings.default_collection
+        if not isinstance(collection, str):
+            raise InvalidInput("say which collection", place="collection")
+        return BodyAccess(await caller.at(self.permission, collection), content)
+
+
 Reader = Annotated[Caller, Depends(_KnownCaller(Permission.READ))]
 """Somebody who may read; which collections is the endpoint's to ask."""
-Writer = Annotated[Caller, Depends(_KnownCaller(Permission.WRITE))]
 CollectionReader = Annotated[CollectionAccess, Depends(_KnownAtCollection(Permission.READ))]
 CollectionWriter = Annotated[CollectionAccess, Depends(_KnownAtCollection(Permission.WRITE))]
+BodyReader = Annotated[BodyAccess, Depends(_KnownInBody(Permission.READ))]
+BodyWriter = Annotated[BodyAccess, Depends(_KnownInBody(Permission.WRITE))]

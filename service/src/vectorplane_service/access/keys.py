@@ -29,6 +29,7 @@ _IMPLIED = {
     Permission.ADMIN: frozenset(Permission),
 }
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FIELDS = {"id", "key", "permissions", "collections"}
 _FORM = (
     'each key is id:secret:permissions[:collections], for example "shop:s3cret:read+write:shop.*", '
     "or the whole is a JSON list of objects with id, key, permissions and collections"
@@ -122,19 +123,20 @@ def _from_json(text: str) -> list[ApiKey]:
         raise ValueError(f"not JSON: {_FORM}") from None
     keys = []
     for entry in entries:
-        if not isinstance(entry, dict):
+        if not isinstance(entry, dict) or set(entry) - _FIELDS:
             raise ValueError(_FORM)
-        unknown = set(entry) - {"id", "key", "permissions", "collections"}
-        lists = (entry.get("permissions"), entry.get("collections", ["*"]))
-        texts = (entry.get("id"), entry.get("key"))
-        if unknown or not all(isinstance(t, str) for t in texts) or not all(map(_texts, lists)):
+        id, secret = entry.get("id"), entry.get("key")
+        if not (isinstance(id, str) and isinstance(secret, str)):
             raise ValueError(_FORM)
-        keys.append(api_key(*texts, *lists))
+        permissions, collections = entry.get("permissions"), entry.get("collections", ["*"])
+        keys.append(api_key(id, secret, _texts(permissions), _texts(collections)))
     return keys
 
 
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def _texts(value: object) -> list[str]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    raise ValueError(_FORM)
 
 
 class Keyring:

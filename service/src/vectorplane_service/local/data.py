@@ -1,10 +1,10 @@
 """The data folder, `.vectorplane/`: what lies where, whose it is, and who runs on it.
 
-    id                               a uuid that stands for "this folder" where a cluster has its id
-    resources/<namespace>/<name>.json   every VectorCollection, as its API would show it
-    resources.lock                   held for as long as one of them is changed
-    engine/                          the embedded engine's own, with its own lock
-    run.json                         pid and address of the `vectorplane dev` that serves it now
+id                               a uuid that stands for "this folder" where a cluster has its id
+resources/<namespace>/<name>.json   every VectorCollection, as its API would show it
+resources.lock                   held for as long as one of them is changed
+engine/                          the embedded engine's own, with its own lock
+run.json                         pid and address of the `vectorplane dev` that serves it now
 """
 
 from __future__ import annotations

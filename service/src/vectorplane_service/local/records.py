@@ -104,6 +104,14 @@ class ResourceFiles:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DamagedFile(f"{path} cannot be read ({error}): mend or remove it") from error
 
+    def signature(self, key: Key) -> tuple[int, int, int] | None:
+        """Another one whenever the file was written; None where there is none."""
+        try:
+            found = self._path(key).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
     def apply(self, wish: Wish, source: Source | None = None) -> tuple[Verb, Stored]:
         """Make a resource what somebody wrote. What is so already is not written again.
 

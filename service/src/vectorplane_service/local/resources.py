@@ -37,6 +37,7 @@ class FolderResources:
         self._damaged = damaged
         self._recorded = recorded
         self._cache = ResourceCache()
+        self._seen: dict[Key, object] = {}
 
     def refresh(self, keys: Iterable[Key] | None = None) -> None:
         """See what the files say now, of these resources or of all."""
@@ -95,6 +96,10 @@ class FolderResources:
         self._refresh(resource.key)
 
     def _refresh(self, key: Key) -> None:
+        signature = self._files.signature(key)
+        if signature is not None and signature == self._seen.get(key):
+            return
+        self._seen[key] = signature
         try:
             stored = self._files.read(key)
         except DamagedFile as error:
@@ -103,6 +108,7 @@ class FolderResources:
             return
         before = self._cache.get(key)
         if stored is None:
+            del self._seen[key]
             concerned = self._cache.remove(key) | ({key} if before else set())
         else:
             concerned = self._cache.put(stored.resource)

@@ -13,17 +13,20 @@ _TIME = re.compile(
 
 
 def read_time(text: str) -> datetime | None:
-    """The moment that a text names, in microseconds as Qdrant keeps it; None where it names none."""
+    """The moment that a text names, in microseconds as Qdrant keeps it; None where it names
+    none."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None
     fraction = (match["fraction"] or "")[:6].ljust(6, "0")
     try:
         return datetime(
-            *(
-                int(match[part] or 0)
-                for part in ("year", "month", "day", "hour", "minute", "second")
-            ),
+            int(match["year"]),
+            int(match["month"]),
+            int(match["day"]),
+            int(match["hour"] or 0),
+            int(match["minute"] or 0),
+            int(match["second"] or 0),
             microsecond=int(fraction),
             tzinfo=_zone(match["zone"]),
         ).astimezone(UTC)

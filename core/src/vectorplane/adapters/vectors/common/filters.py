@@ -1,8 +1,9 @@
 """One strict reading of Qdrant's filter language, for every engine.
 
-Qdrant itself is lenient in places and says of a mistake only that "some form of condition" was expected. Here a mistake
-has a place (`filter.must[0].match`), an unknown word is a mistake, and what comes out has one form: clauses are lists and
-never empty, ids are canonical. So engines need no checks of their own and agree on the corner cases.
+Qdrant itself is lenient in places and says of a mistake only that "some form of condition" was
+expected. Here a mistake has a place (`filter.must[0].match`), an unknown word is a mistake, and
+what comes out has one form: clauses are lists and never empty, ids are canonical. So engines need
+no checks of their own and agree on the corner cases.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def _condition(raw: object, place: str, depth: int, *, nested: bool) -> Json:
     if raw and set(raw) <= {*CLAUSES, "min_should"}:
         return _filter(raw, place, depth + 1, nested=nested)
     raise InvalidInput(
-        "a condition has a `key` with match, range, geo_radius, geo_bounding_box, geo_polygon, values_count, is_empty "
-        "or is_null; or is one of is_empty, is_null, has_id, has_vector, nested; or is a filter",
+        f"a condition has a `key` and one of {', '.join(_FIELD)}; or it is one of "
+        f"{', '.join(_CONDITIONS)}, nested; or it is a filter",
         place=place,
     )
 

@@ -1,4 +1,5 @@
-"""Point ids: an unsigned 64-bit integer or a UUID. One reading of them, so that every engine means the same point."""
+"""Point ids: an unsigned 64-bit integer or a UUID. One reading of them, so that every engine
+means the same point."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _UUID = re.compile(
 
 
 def check_id(raw: object, place: str) -> PointId:
-    """The id as stored: an integer as it is, a UUID of any spelling in canonical form. Raises `InvalidInput`."""
+    """The id as stored: an integer as it is, a UUID of any spelling in canonical form. Raises
+    `InvalidInput`."""
     if isinstance(raw, str):
         if _CANONICAL.fullmatch(raw):
             return raw
@@ -38,7 +40,8 @@ def check_ids(raw: Sequence[object], place: str) -> list[PointId]:
 
 
 def sort_key(point_id: PointId) -> tuple[bool, int, str]:
-    """The order of a scroll: integers before UUIDs. Canonical UUIDs sort as text like their 128 bits."""
+    """The order of a scroll: integers before UUIDs. Canonical UUIDs sort as text like their 128
+    bits."""
     if isinstance(point_id, int):
         return False, point_id, ""
     return True, 0, point_id

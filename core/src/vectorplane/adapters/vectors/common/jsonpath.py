@@ -1,4 +1,5 @@
-"""Qdrant's paths into a payload: `a.b[].c[0]."quoted key"`. Parsed to check them; walked by the memory engine."""
+"""Qdrant's paths into a payload: `a.b[].c[0]."quoted key"`. Parsed to check them; walked by the
+memory engine."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def check_path(raw: object, place: str) -> str:
 
 
 def values_at(payload: Any, steps: tuple[Step, ...]) -> list[Any]:
-    """All values that a path reaches. As in Qdrant, a path that ends at an array gives the array as one value."""
+    """All values that a path reaches. As in Qdrant, a path that ends at an array gives the array
+    as one value."""
     if not steps:
         return [payload]
     head, tail = steps[0], steps[1:]
@@ -58,7 +60,8 @@ def values_at(payload: Any, steps: tuple[Step, ...]) -> list[Any]:
 
 
 def select(payload: dict[str, Any], patterns: list[tuple[Step, ...]]) -> dict[str, Any]:
-    """The part of a payload that the patterns name, in its own nesting (Qdrant's include selector)."""
+    """The part of a payload that the patterns name, in its own nesting (Qdrant's include
+    selector)."""
     return {
         key: _select(value, (key,), patterns)
         for key, value in payload.items()

@@ -1,7 +1,8 @@
 """What a collection's vectors look like, and the check of points and searches against it.
 
-A batch is refused whole, with the place of its first mistake, before anything of it is written: engines differ in how much
-of a bad batch they keep. The checks run over every number of every vector, so they are built from calls that loop in C.
+A batch is refused whole, with the place of its first mistake, before anything of it is written:
+engines differ in how much of a bad batch they keep. The checks run over every number of every
+vector, so they are built from calls that loop in C.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Schema:
 def check_points(
     schema: Schema, points: Sequence[Point]
 ) -> dict[PointId, tuple[dict[str, Any], Json]]:
-    """Points by id, each with its vectors by name and its payload. Of two with one id the last counts."""
+    """Points by id, each with its vectors by name and its payload. Of two with one id the last
+    counts."""
     checked: dict[PointId, tuple[dict[str, Any], Json]] = {}
     for i, point in enumerate(points):
         place = f"points[{i}]"
@@ -161,7 +163,8 @@ def check_sparse(raw: object, place: str) -> dict[str, list[Any]]:
 
 
 def check_numbers(raw: Sequence[Any], place: str) -> None:
-    """One call over all numbers: the norm is infinite or no number where one of them is, or is too large."""
+    """One call over all numbers: the norm is infinite or no number where one of them is, or is
+    too large."""
     if set(map(type, raw)) <= _NUMBERS:
         try:
             if math.hypot(*raw) <= MAX_FLOAT32:
@@ -178,7 +181,8 @@ def check_numbers(raw: Sequence[Any], place: str) -> None:
 
 
 def check_payload(raw: object, place: str) -> None:
-    """A payload is a JSON object; the engines' own encoders would meet NaN or a lone surrogate too late."""
+    """A payload is a JSON object; the engines' own encoders would meet NaN or a lone surrogate
+    too late."""
     if not isinstance(raw, dict):
         raise InvalidInput(f"a payload is an object, not {shown(raw)}", place=place)
     if not raw:

@@ -1,4 +1,5 @@
-"""The checks of settings, index definitions and names that every engine makes before it changes anything."""
+"""The checks of settings, index definitions and names that every engine makes before it changes
+anything."""
 
 from __future__ import annotations
 

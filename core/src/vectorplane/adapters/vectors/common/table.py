@@ -1,10 +1,13 @@
-"""Every setting that vectorplane knows, and where Qdrant's REST interface keeps it: one table, read both ways.
+"""Every setting that vectorplane knows, and where Qdrant's REST interface keeps it: one table, read
+both ways.
 
-A row says where a manifest field stands in the body that creates a collection, in the body that changes one (None: it
-cannot be changed), and in what the server says of a collection. `{}` in a path stands for a vector's name. A new setting of
-Qdrant is a word in `_GROUPS`. Names follow one rule (`efConstruct` is `ef_construct`), words of enumerations another table.
+A row says where a manifest field stands in the body that creates a collection, in the body that
+changes one (None: it cannot be changed), and in what the server says of a collection. `{}` in a
+path stands for a vector's name. A new setting of Qdrant is a word in `_GROUPS`. Names follow one
+rule (`efConstruct` is `ef_construct`), words of enumerations another table.
 
-Of a quantization, Qdrant makes an object named after its type; `QUANTIZATION` says which field belongs to which type.
+Of a quantization, Qdrant makes an object named after its type; `QUANTIZATION` says which field
+belongs to which type.
 """
 
 from __future__ import annotations
@@ -62,8 +65,8 @@ _GROUPS = (
     _Group(("hnsw",), _HNSW, ("hnsw_config",), ("hnsw_config",), ("config", "hnsw_config")),
     _Group(
         ("optimizers",),
-        "deletedThreshold vacuumMinVectorNumber defaultSegmentNumber maxSegmentSize indexingThreshold "
-        "flushIntervalSec maxOptimizationThreads preventUnoptimized",
+        "deletedThreshold vacuumMinVectorNumber defaultSegmentNumber maxSegmentSize "
+        "indexingThreshold flushIntervalSec maxOptimizationThreads preventUnoptimized",
         ("optimizers_config",),
         ("optimizers_config",),
         ("config", "optimizer_config"),
@@ -75,8 +78,9 @@ _GROUPS = (
     _Group(
         ("strictMode",),
         "enabled maxQueryLimit maxTimeout unindexedFilteringRetrieve unindexedFilteringUpdate "
-        "searchMaxHnswEf searchAllowExact searchMaxOversampling upsertMaxBatchsize searchMaxBatchsize "
-        "maxCollectionVectorSizeBytes readRateLimit writeRateLimit maxCollectionPayloadSizeBytes "
+        "searchMaxHnswEf searchAllowExact searchMaxOversampling upsertMaxBatchsize "
+        "searchMaxBatchsize maxCollectionVectorSizeBytes readRateLimit writeRateLimit "
+        "maxCollectionPayloadSizeBytes "
         "maxPointsCount filterMaxConditions conditionMaxSize",
         ("strict_mode_config",),
         ("strict_mode_config",),
@@ -223,7 +227,8 @@ def fill(path: Path, name: str) -> Path:
 
 
 def quantization_prefix(path: Path) -> Path | None:
-    """The part before a quantization's field (`("quantization",)` or that of one vector), or None."""
+    """The part before a quantization's field (`("quantization",)` or that of one vector), or
+    None."""
     if len(path) == 2 and path[0] == "quantization":
         return path[:1]
     if len(path) == 4 and path[0] == "vectors" and path[2] == "quantization":

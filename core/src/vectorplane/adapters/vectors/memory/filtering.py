@@ -1,4 +1,5 @@
-"""The filter language over one point, in plain Python: Qdrant's own rules without an index, corner cases included."""
+"""The filter language over one point, in plain Python: Qdrant's own rules without an index,
+corner cases included."""
 
 from __future__ import annotations
 
@@ -137,21 +138,25 @@ def _in_range(bounds: Mapping[str, Any], stored: Any) -> bool:
 def _in_area(condition: Json, stored: Any) -> bool:
     if not isinstance(stored, dict):
         return False
-    lon, lat = stored.get("lon"), stored.get("lat")
-    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (lon, lat)):
+    lon, lat = _coordinate(stored, "lon"), _coordinate(stored, "lat")
+    if lon is None or lat is None:
         return False
-    assert isinstance(lon, int | float) and isinstance(lat, int | float)
     if radius := condition.get("geo_radius"):
         center = radius["center"]
-        return _distance(center["lon"], center["lat"], lon, lat) < radius["radius"]
+        return bool(_distance(center["lon"], center["lat"], lon, lat) < radius["radius"])
     if box := condition.get("geo_bounding_box"):
         left, right = box["top_left"]["lon"], box["bottom_right"]["lon"]
         across = lon > left or lon < right if left > right else left < lon < right
-        return across and box["bottom_right"]["lat"] < lat < box["top_left"]["lat"]
+        return bool(across and box["bottom_right"]["lat"] < lat < box["top_left"]["lat"])
     polygon = condition["geo_polygon"]
     return _inside(polygon["exterior"]["points"], lon, lat) and not any(
         _inside(ring["points"], lon, lat) for ring in polygon.get("interiors", ())
     )
+
+
+def _coordinate(stored: Json, name: str) -> float | None:
+    value = stored.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _distance(lon1: float, lat1: float, lon2: float, lat2: float) -> float:

@@ -14,7 +14,8 @@ ASCENDING = ("Euclid", "Manhattan")
 
 
 def stored(spec: Dense | None, vector: Any) -> Any:
-    """What is read back: 32-bit floats; of unit length under Cosine; a sparse vector sorted by index."""
+    """What is read back: 32-bit floats; of unit length under Cosine; a sparse vector sorted by
+    index."""
     if spec is None:
         pairs = sorted(zip(vector["indices"], vector["values"], strict=True))
         return {"indices": [i for i, _ in pairs], "values": _float32([v for _, v in pairs])}
@@ -33,7 +34,8 @@ def prepared(spec: Dense | None, query: Any) -> Any:
 
 
 def dense_score(spec: Dense, query: Any, vector: Any) -> float:
-    """The score of a dense or multi vector; of several rows the sum of each query row's best (MaxSim)."""
+    """The score of a dense or multi vector; of several rows the sum of each query row's best
+    (MaxSim)."""
     pairs = [max(_raw(spec, q, row) for row in vector) for q in query] if spec.multi else []
     raw = sum(pairs) if spec.multi else _raw(spec, query, vector)
     if spec.distance == "Euclid":

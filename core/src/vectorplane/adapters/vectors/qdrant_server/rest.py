@@ -1,0 +1,156 @@
+"""Calls of Qdrant's REST interface, with every failure told as one of ours.
+
+Messages name the store by scheme, host and port alone: a URL may carry a user and a password, and a
+key stands in a header that no message repeats.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from vectorplane.errors import (
+    Conflict,
+    NotFound,
+    StoreFailed,
+    StoreOverloaded,
+    StoreRejected,
+    StoreTimeout,
+    StoreUnauthorized,
+    StoreUnreachable,
+    VectorplaneError,
+)
+
+MAX_SHOWN = 300
+
+
+def place_of(url: str) -> str:
+    """A store's address without user, password, path and query."""
+    parts = urlsplit(url)
+    host = parts.hostname or "?"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+def check_url(url: str) -> str:
+    """A URL that a store can have. Raises `StoreRejected`."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise StoreRejected("a store's URL has a port between 0 and 65535") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise StoreRejected("a store's URL is like http://qdrant:6333")
+    return url.rstrip("/")
+
+
+def status_error(
+    status: int, message: str, place: str, retry_after: str | None = None
+) -> VectorplaneError:
+    """The error that an answer's status means."""
+    said = f": {message[:MAX_SHOWN]}" if message else ""
+    if status in (401, 403):
+        return StoreUnauthorized(f"{place} refuses the API key (HTTP {status})")
+    if status in (429, 503):
+        return StoreOverloaded(f"{place} is overloaded{said}", retry_after=seconds(retry_after))
+    if status == 404:
+        return NotFound(message[:MAX_SHOWN] or f"{place} does not have it")
+    if status == 409:
+        return Conflict(message[:MAX_SHOWN] or "it exists already")
+    if status in (408, 504):
+        return StoreTimeout(f"{place} gave no answer in time{said}")
+    if status in (400, 413, 422):
+        return StoreRejected(f"{place} refuses the request{said}")
+    return StoreFailed(f"{place} answered HTTP {status}{said}")
+
+
+def transport_error(error: Exception, place: str) -> VectorplaneError:
+    """The error that a broken or missing connection means."""
+    if isinstance(error, httpx.TimeoutException):
+        return StoreTimeout(f"{place} gave no answer in time")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return StoreUnreachable(f"{place} closed the connection")
+    if isinstance(error, httpx.ConnectError | httpx.NetworkError):
+        return StoreUnreachable(f"{place} cannot be reached{_cause(error)}")
+    return StoreFailed(f"{place}: {type(error).__name__}")
+
+
+def seconds(header: str | None) -> float | None:
+    """A Retry-After in seconds; its form as a date is left out of account."""
+    try:
+        return None if header is None else max(0.0, float(header))
+    except ValueError:
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    """Why no connection came about, in a word: certificates are worth telling apart."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            return ": TLS failed"
+        if isinstance(seen, ConnectionRefusedError):
+            return ": connection refused"
+        seen = seen.__cause__ or seen.__context__
+    return ""
+
+
+class Rest:
+    """One pool of connections to one store."""
+
+    def __init__(
+        self, url: str, api_key: str | None, timeout: float, verify: bool | str, *, agent: str
+    ) -> None:
+        self.place = place_of(check_url(url))
+        headers = {"user-agent": agent} | ({"api-key": api_key} if api_key else {})
+        context: bool | ssl.SSLContext = (
+            ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
+        )
+        self._client = httpx.AsyncClient(
+            base_url=check_url(url), headers=headers, timeout=timeout, verify=context
+        )
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str | int | bool] | None = None,
+    ) -> Any:
+        """The `result` of an answer. `path` is quoted already."""
+        try:
+            response = await self._client.request(method, path, json=body, params=params)
+        except (httpx.HTTPError, OSError, httpx.InvalidURL) as error:
+            raise transport_error(error, self.place) from error
+        if response.status_code >= 300:
+            raise status_error(
+                response.status_code,
+                _said(response),
+                self.place,
+                response.headers.get("retry-after"),
+            )
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise StoreFailed(f"{self.place} answered something that is no JSON") from error
+        if path == "/":
+            return answer
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise StoreFailed(f"{self.place} answered something that Qdrant does not say")
+        return answer["result"]
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _said(response: httpx.Response) -> str:
+    try:
+        status = response.json()["status"]
+        return str(status["error"]) if isinstance(status, dict) else ""
+    except (ValueError, KeyError, TypeError):
+        return ""

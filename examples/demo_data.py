@@ -1,0 +1,86 @@
+"""The demo's data: real, and on this machine already, so that nothing is downloaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+Point = dict[str, Any]
+HELD_OUT = 300
+PARAGRAPHS = 40
+"""Paragraphs of one package's description at most: some tell their whole history."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """scikit-learn's handwritten digits: what is loaded, and what is asked about."""
+
+    points: list[Point]
+    held_out: list[list[float]]
+    labels: list[int]
+    """Which digits the held-out ones are."""
+
+
+def digits() -> Digits:
+    """1,797 pictures of 8 x 8 pixels, of which 300 chosen by a fixed draw are held out."""
+    import numpy
+    from sklearn.datasets import load_digits
+
+    pictures, labels = load_digits(return_X_y=True)
+    order = numpy.random.default_rng(0).permutation(len(pictures))
+    held_out, rest = order[:HELD_OUT], order[HELD_OUT:]
+    return Digits(
+        points=[
+            {
+                "id": int(i),
+                "vector": pictures[i].tolist(),
+                "payload": {"label": int(labels[i])},
+            }
+            for i in rest
+        ],
+        held_out=[pictures[i].tolist() for i in held_out],
+        labels=[int(labels[i]) for i in held_out],
+    )
+
+
+def packages() -> list[Point]:
+    """What the installed Python packages say of themselves, paragraph by paragraph. An id follows
+    from package and text, so loading twice makes nothing twice."""
+    found: dict[str, Point] = {}
+    for name, summary, description in sorted(_installed()):
+        texts = [f"{name}: {summary}", *_paragraphs(description)][: PARAGRAPHS + 1]
+        for part, text in enumerate(texts):
+            id = str(uuid5(NAMESPACE_URL, f"https://pypi.org/project/{name}#{text}"))
+            payload = {"package": name, "part": part}
+            found.setdefault(id, {"id": id, "text": text, "payload": payload})
+    return list(found.values())
+
+
+def _installed() -> Iterator[tuple[str, str, str]]:
+    seen = set()
+    for distribution in metadata.distributions():
+        about = distribution.metadata
+        name = (about["Name"] or "").lower()
+        summary = about["Summary"] if "Summary" in about else ""
+        if not name or not summary or name in seen:
+            continue
+        seen.add(name)
+        body = about["Description"] if "Description" in about else about.get_payload()  # type: ignore[attr-defined]
+        yield name, summary, body if isinstance(body, str) else ""
+
+
+def _paragraphs(description: str) -> Iterator[str]:
+    """Prose only: no code, no badges, no tables, no headings."""
+    prose = re.sub(r"```.*?```|<!--.*?-->", " ", description, flags=re.DOTALL)
+    for block in re.split(r"\n\s*\n", prose):
+        if block.startswith((" ", "\t", "#", "|", "..", "+-", ">>>", "[![", "<")):
+            continue
+        text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(block.split()))
+        text = re.sub(r"<[^>]+>|`+|\*\*", "", text)
+        text = re.sub(r"[=~^*_-]{4,}", "", text).strip()
+        if 60 <= len(text) <= 2000 and text.count("http") < 3:
+            yield text

@@ -1,0 +1,191 @@
+"""The Kubernetes API, as far as the operator speaks with it: plain JSON over the client that the
+`kubernetes` package ships for asyncio, with its errors mapped here and nowhere else.
+
+Gone and Stale never leave the operator: who asks knows what they mean. All else is `Waiting`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from vectorplane import __version__
+from vectorplane.errors import ApiUnavailable, SecretUnreadable
+from vectorplane.spec import API_VERSION, SecretKeyRef
+
+FIELD_MANAGER = "vectorplane-operator"
+COLLECTIONS = "vectorcollections"
+STORES = "vectorstores"
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_TIMEOUT = aiohttp.ClientTimeout(total=15.0)
+_AT_ONCE = 16
+"""Requests under way: a thousand new resources must not be a thousand requests."""
+
+Json = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+
+class Gone(Exception):
+    """404: the object, or its kind, is not there."""
+
+
+class Stale(Exception):
+    """409: the object is not as we knew it; read it again."""
+
+
+class Forbidden(ApiUnavailable):
+    """403: somebody must grant it, or the namespace is on its way out."""
+
+
+def path_of(plural: str, namespace: str | None = None, name: str | None = None) -> str:
+    """The path of our own resources: all of a kind, or one."""
+    path = f"/apis/{API_VERSION}"
+    if namespace:
+        path += f"/namespaces/{quote(namespace)}"
+    path += f"/{plural}"
+    return f"{path}/{quote(name)}" if name else path
+
+
+class Api:
+    """One connection pool to one API server."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        client.user_agent = f"{FIELD_MANAGER}/{__version__}"
+
+    @classmethod
+    async def connect(cls) -> Api:
+        """With the service account of the pod, or else with the kubeconfig."""
+        configuration = Configuration()
+        await _log_in(configuration)
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, path: str, **query: str) -> Json:
+        return await self._request("GET", path, query=query)
+
+    async def pages(self, path: str, *, limit: int = 500) -> AsyncIterator[list[Json]]:
+        """All objects of a list, page by page."""
+        token = ""
+        while True:
+            more = {"continue": token} if token else {}
+            page = await self.get(path, limit=str(limit), **more)
+            yield page.get("items", [])
+            token = page.get("metadata", {}).get("continue") or ""
+            if not token:
+                return
+
+    async def merge(self, path: str, body: Json) -> Json:
+        """A merge patch. A `metadata.resourceVersion` in it is a precondition."""
+        return await self._request("PATCH", path, body, _MERGE, {"fieldManager": FIELD_MANAGER})
+
+    async def apply(self, path: str, body: Json) -> Json:
+        """A server-side apply: what we said before and say no more goes."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._request("PATCH", path, body, _APPLY, query)
+
+    async def create(self, path: str, body: Json) -> Json:
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._request("POST", path, body, "application/json", query)
+
+    async def secret(self, ref: SecretKeyRef) -> str:
+        """The text behind one key of a Secret. No message shows what stands in it."""
+        place = f"Secret {ref.namespace}/{ref.name}"
+        path = f"/api/v1/namespaces/{quote(ref.namespace)}/secrets/{quote(ref.name)}"
+        try:
+            data = (await self.get(path)).get("data") or {}
+            return base64.b64decode(data[ref.key], validate=True).decode("utf-8").strip()
+        except Gone:
+            raise SecretUnreadable(f"there is no {place}") from None
+        except KeyError:
+            raise SecretUnreadable(f"{place} has no key {ref.key}") from None
+        except (binascii.Error, UnicodeDecodeError):
+            raise SecretUnreadable(f"key {ref.key} of {place} is no text") from None
+        except Forbidden as error:
+            message = f"the operator may not read {place}: grant it `get` on that Secret"
+            raise SecretUnreadable(message) from error
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Json:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            async with self._slots:
+                prepared = await self._client.param_serialize(
+                    method,
+                    path,
+                    query_params=dict(query or {}),
+                    header_params=headers,
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
+                raw = await response.read()  # type: ignore[no-untyped-call]
+        except TimeoutError as error:
+            raise ApiUnavailable("the Kubernetes API did not answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"the Kubernetes API is unreachable ({type(error).__name__})"
+            raise ApiUnavailable(message) from error
+        if response.status == 401:
+            await self._log_in_again()
+        return _answer(response.status, response.headers, raw)
+
+    async def _log_in_again(self) -> None:
+        """Tokens of files and plugins end: read them again for the next call."""
+        try:
+            await _log_in(self._client.configuration)
+        except (config.ConfigException, OSError) as error:
+            log.warning("login_failed", error=type(error).__name__)
+
+
+async def _log_in(configuration: Configuration) -> None:
+    in_cluster: Callable[..., None] = config.load_incluster_config
+    from_file: Callable[..., Awaitable[Any]] = config.load_kube_config
+    try:
+        in_cluster(client_configuration=configuration)
+    except config.ConfigException:
+        await from_file(client_configuration=configuration, persist_config=False)
+
+
+def _answer(status: int, headers: Mapping[str, str], raw: bytes) -> Json:
+    try:
+        body = json.loads(raw) if raw else {}
+    except ValueError:
+        body = {}
+    if 200 <= status < 300 and isinstance(body, dict):
+        return body
+    message = body.get("message", "") if isinstance(body, dict) else ""
+    match status:
+        case 404:
+            raise Gone(message)
+        case 409:
+            raise Stale(message)
+        case 403:
+            raise Forbidden(f"the Kubernetes API forbids it: {message}")
+        case _:
+            said = f"the Kubernetes API answered {status}: {message or 'no reason given'}"
+            raise ApiUnavailable(said, retry_after=_seconds(headers.get("Retry-After")))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and retry_after.isdigit() else None

@@ -1,0 +1,102 @@
+"""What Prometheus sees of the operator. Every name begins with `vectorplane_`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import Counter as Total
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from vectorplane.domain.status import READY, Outcome, condition_of
+from vectorplane.ports.resources import Resource
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """The operator's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "vectorplane_reconcile_duration_seconds",
+            "Seconds that one look at a collection took in its store.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._looks = Total(
+            "vectorplane_reconcile",
+            "Looks at collections, by what they came to: done, waiting or stalled.",
+            ["result"],
+            registry=self._registry,
+        )
+        for result in ("done", "waiting", "stalled"):
+            self._looks.labels(result)
+        self._up = Gauge(
+            "vectorplane_store_up",
+            "Whether a VectorStore answers (1) or not (0).",
+            ["store"],
+            registry=self._registry,
+        )
+
+    def observe(
+        self, queue: Callable[[], int], resources: Callable[[], Iterable[Resource]]
+    ) -> None:
+        """Take what is counted only when somebody asks from here."""
+        depth = Gauge(
+            "vectorplane_queue_depth",
+            "Collections that are looked at or wait for it.",
+            registry=self._registry,
+        )
+        depth.set_function(queue)
+        self._registry.register(_Collections(resources))
+
+    def looked(self, outcome: Outcome, seconds: float) -> None:
+        """One look at a collection ended."""
+        self._seconds.observe(seconds)
+        trouble = outcome.trouble
+        result = "done" if trouble is None else "waiting" if trouble.retry else "stalled"
+        self._looks.labels(result).inc()
+
+    def store(self, name: str, up: bool | None) -> None:
+        """A store answers, does not, or (None) is gone."""
+        if up is None:
+            with suppress(KeyError):
+                self._up.remove(name)
+        else:
+            self._up.labels(name).set(int(up))
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Collections(Collector):
+    """Counted from the cache at each scrape: no look has to keep the sums right."""
+
+    def __init__(self, resources: Callable[[], Iterable[Resource]]) -> None:
+        self._resources = resources
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "vectorplane_collections",
+            "VectorCollections, by store and by their Ready condition.",
+            labels=["store", "ready"],
+        )
+        for (store, ready), count in sorted(_count(self._resources()).items()):
+            family.add_metric([store, ready], count)
+        yield family
+
+
+def _count(resources: Iterable[Resource]) -> Mapping[tuple[str, str], int]:
+    return Counter(
+        (
+            str(resource.status.get("store") or resource.spec.get("store") or ""),
+            str(condition_of(resource.status, READY).get("status", "Unknown")),
+        )
+        for resource in resources
+    )

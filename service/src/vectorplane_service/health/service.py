@@ -1,0 +1,90 @@
+"""Probes of what the service depends on. They are public, so however often they are asked, the
+store is asked at most once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from vectorplane.errors import NotFound, VectorplaneError
+from vectorplane.ports.vectors import StoreInfo
+
+PROBE_SECONDS = 2.0
+KEPT_SECONDS = 1.0
+
+Probe = Callable[[], Awaitable[StoreInfo]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one dependency answered. `reason` says why it is down, in one word."""
+
+    name: str
+    up: bool
+    latency_ms: float
+    engine: str | None = None
+    version: str | None = None
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        shown: dict[str, object] = {
+            "status": "up" if self.up else "down",
+            "latency_ms": self.latency_ms,
+        }
+        for name in ("engine", "version", "reason"):
+            value = getattr(self, name)
+            if value is not None:
+                shown[name] = value
+        return shown
+
+
+class Health:
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        timeout_seconds: float = PROBE_SECONDS,
+        kept_seconds: float = KEPT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._probes = dict(probes)
+        self._timeout_seconds = timeout_seconds
+        self._kept_seconds = kept_seconds
+        self._clock = clock
+        self._kept: dict[str, tuple[Report, float]] = {}
+        self._locks = {name: asyncio.Lock() for name in self._probes}
+
+    async def all(self) -> list[Report]:
+        return list(await asyncio.gather(*map(self.one, self._probes)))
+
+    async def one(self, name: str) -> Report:
+        """Raises `NotFound` for what is no dependency."""
+        if name not in self._probes:
+            raise NotFound(
+                f"no dependency {name!r}; there is {', '.join(self._probes)}", place="dependency"
+            )
+        async with self._locks[name]:
+            kept = self._kept.get(name)
+            if kept is not None and self._clock() < kept[1]:
+                return kept[0]
+            report = await self._ask(name)
+            self._kept[name] = (report, self._clock() + self._kept_seconds)
+            return report
+
+    async def _ask(self, name: str) -> Report:
+        started = time.perf_counter()
+        info: StoreInfo | None = None
+        reason = None
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                info = await self._probes[name]()
+        except VectorplaneError as error:
+            reason = error.reason
+        except TimeoutError:
+            reason = "Timeout"
+        latency_ms = round((time.perf_counter() - started) * 1000, 3)
+        if info is None:
+            return Report(name, up=False, latency_ms=latency_ms, reason=reason)
+        return Report(name, True, latency_ms, engine=info.engine, version=info.version)

@@ -1,0 +1,119 @@
+"""`vectorplane plan`: what a reconcile would do now, in words. It changes nothing, takes no lock.
+
+The manifest is planned as the resource of its name: as the one in the data folder or the cluster,
+or as the one that the ownership record in Qdrant names; without any of these, as a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from vectorplane.cache import ResourceCache
+from vectorplane.desired import desired_of
+from vectorplane.domain.actions import (
+    Action,
+    AddVector,
+    ChangeAliases,
+    CreateCollection,
+    CreateIndex,
+    DropCollection,
+    DropIndex,
+)
+from vectorplane.domain.model import Key, Owner
+from vectorplane.domain.plan import Plan
+from vectorplane.errors import VectorplaneError
+from vectorplane.ports.resources import Resource
+from vectorplane.ports.vectors import VectorAdmin
+from vectorplane.reconcile import preview
+from vectorplane_service.local.records import Wish, now
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The plan of one resource, or why none could be made."""
+
+    key: Key
+    plan: Plan | None
+    error: VectorplaneError | None = None
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.plan and self.plan.actions)
+
+    @property
+    def stands(self) -> bool:
+        """False where a person must act first."""
+        return self.plan is not None and self.plan.stalled is None
+
+    def lines(self) -> Iterator[str]:
+        if self.plan is None:
+            yield f"{self.key}: {self.error.message if self.error else 'no plan'}"
+            return
+        plan = self.plan
+        if not plan.actions and not plan.stalled:
+            yield f"{self.key}: no changes"
+        else:
+            yield f"{self.key}:"
+        new = any(isinstance(action, CreateCollection) for action in plan.actions)
+        for action in plan.actions:
+            yield f"  {_sign(action, new)} {action}"
+        if plan.stalled:
+            yield f"  ! stalled: {plan.stalled.reason}: {plan.stalled.message}"
+        if plan.lacking:
+            yield f"  left out, for this engine has none: {', '.join(plan.lacking)}"
+
+
+async def previews(
+    wishes: Sequence[Wish], known: Iterable[Resource], store: VectorAdmin, cluster: str | None
+) -> list[Preview]:
+    """One for each wish. `known` are the resources that there are; `cluster` is None where only
+    the records in the store tell."""
+    cache = ResourceCache()
+    for resource in known:
+        cache.put(resource)
+    owners = {} if cluster else {w.key: await _recorded_owner(w.key, store) for w in wishes}
+    wished = [_wished(wish, cache.get(wish.key), owners.get(wish.key)) for wish in wishes]
+    for resource in wished:
+        cache.put(resource)
+    found = []
+    for resource in wished:
+        owner = owners.get(resource.key)
+        theirs = owner.cluster if owner and owner.uid == resource.uid else "new"
+        try:
+            desired = desired_of(resource, cluster or theirs, cache.rivals(resource.key))
+            planned, _ = await preview(desired, store)
+            found.append(Preview(resource.key, planned))
+        except VectorplaneError as error:
+            found.append(Preview(resource.key, None, error))
+    return found
+
+
+def _wished(wish: Wish, live: Resource | None, owner: Owner | None) -> Resource:
+    """The resource as it would be once the wish was applied."""
+    if live is None:
+        uid = owner.uid if owner else str(uuid4())
+        return Resource(wish.key, uid, 1, now(), wish.spec, annotations=wish.annotations)
+    generation = live.generation + (live.spec != wish.spec)
+    return replace(live, spec=wish.spec, generation=generation, annotations=wish.annotations)
+
+
+async def _recorded_owner(key: Key, store: VectorAdmin) -> Owner | None:
+    """Whom the store's record names, where that is a resource of this name."""
+    physical = (await store.listing()).aliases.get(key.collection)
+    found = await store.describe(physical) if physical else None
+    owner = found.record.owner if found and found.record else None
+    return owner if owner and (owner.namespace, owner.name) == (key.namespace, key.name) else None
+
+
+def _sign(action: Action, new: bool) -> str:
+    match action:
+        case CreateCollection() | AddVector() | CreateIndex():
+            return "+"
+        case DropCollection() | DropIndex():
+            return "-"
+        case ChangeAliases():
+            return "+" if new else "~" if action.point else "-"
+        case _:
+            return "~"

@@ -1,0 +1,75 @@
+"""Where a serving process is put together: settings from the environment, Qdrant behind, the API in
+front.
+
+    gunicorn -c python:vectorplane_service.gunicorn_conf vectorplane_service.main:app
+    uvicorn vectorplane_service.main:app
+
+`app` is made when it is asked for: importing this module does nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from functools import lru_cache
+from typing import Any
+
+from fastapi import FastAPI
+
+from vectorplane.settings import SettingsError
+from vectorplane_service import logs
+from vectorplane_service.app import create_app
+from vectorplane_service.settings import ServiceSettings
+
+_APP_LOAD_ERROR = 4
+"""gunicorn's own exit status for it: any other, and it would start the worker again for ever."""
+
+
+def application(settings: ServiceSettings) -> FastAPI:
+    """The service over the Qdrant server that the settings name."""
+    from vectorplane.adapters.embeddings.wordllama import WordLlamaEmbedder
+    from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
+
+    async def connect() -> QdrantPoints:
+        key = settings.qdrant_api_key
+        return QdrantPoints(
+            settings.qdrant_url,
+            api_key=None if key is None else key.get_secret_value(),
+            grpc_port=settings.qdrant_grpc_port,
+            timeout=settings.qdrant_timeout_seconds,
+            verify=trust(settings),
+        )
+
+    return create_app(
+        settings,
+        points=connect,
+        embedders={("local", "wordllama"): WordLlamaEmbedder},
+    )
+
+
+def trust(settings: ServiceSettings) -> ssl.SSLContext | bool:
+    """What Qdrant's certificate is checked against."""
+    if settings.qdrant_tls_verify and settings.qdrant_tls_ca is not None:
+        try:
+            return ssl.create_default_context(cafile=settings.qdrant_tls_ca)
+        except OSError as error:
+            raise SettingsError(f"QDRANT_TLS_CA: {settings.qdrant_tls_ca}: {error}") from None
+    return settings.qdrant_tls_verify
+
+
+@lru_cache(maxsize=1)
+def _app() -> FastAPI:
+    try:
+        settings = ServiceSettings.load()
+        settings.check_access()
+        logs.configure(settings.log_level, settings.log_format)
+        return application(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"vectorplane: {error}\n")
+        raise SystemExit(_APP_LOAD_ERROR) from None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return _app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,42 @@
+"""The service's side of gunicorn: the worker, which is uvicorn told what gunicorn's settings say,
+and the logger, which writes as the service does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
+
+from vectorplane_service import logs
+from vectorplane_service.settings import ServiceSettings
+
+
+class ServiceWorker(UvicornWorker):  # type: ignore[misc]
+    CONFIG_KWARGS: dict[str, Any] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        # The service writes a line per request itself, with the request's id.
+        "access_log": False,
+        "server_header": False,
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Without it uvicorn waits for ever, and gunicorn ends the wait with a SIGKILL.
+        self.config.timeout_graceful_shutdown = self.cfg.graceful_timeout
+
+
+class ServiceLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines, in the service's format."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        settings = ServiceSettings.load()
+        handler = logs.handler(settings.log_format)
+        for log in (self.error_log, self.access_log):
+            log.handlers[:] = [handler]
+            log.propagate = False
+        self.error_log.setLevel(settings.log_level.upper())

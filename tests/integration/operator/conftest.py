@@ -1,0 +1,57 @@
+"""Operator tests: a real control plane, and the operator as a process with its own RBAC, on a real
+Qdrant and (always) on the memory engine behind a port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.controlplane import ControlPlane, controlplane
+from support.engines import Engine
+from support.loops import LoopThread, loop_thread
+from support.remote_store import StoreServer
+from support.world import Operators, World
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with controlplane(tmp_path_factory.mktemp("controlplane")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def thread() -> Iterator[LoopThread]:
+    with loop_thread() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["memory", "qdrant"])
+def engine(request: pytest.FixtureRequest, thread: LoopThread) -> Iterator[Engine]:
+    if request.param == "qdrant":
+        qdrant = request.getfixturevalue("qdrant")
+        yield Engine("qdrant", qdrant.url, qdrant.api_key)
+        return
+    server = StoreServer(thread)
+    server.start()
+    yield Engine("memory", server.url)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def operators(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
+    running = Operators(plane, tmp_path_factory.mktemp("operators"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def world(
+    plane: ControlPlane, engine: Engine, thread: LoopThread, operators: Operators
+) -> Iterator[World]:
+    """A namespace and a store of one's own, and the operator running."""
+    made = World(plane, engine, thread, operators)
+    made.begin()
+    yield made
+    made.end()

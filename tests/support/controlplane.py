@@ -1,0 +1,226 @@
+"""A real Kubernetes control plane for tests, with our manifests in it.
+
+The first of these that is at hand: a cluster that somebody gives (`VECTORPLANE_TEST_KUBECONFIG`),
+the binaries of `KUBEBUILDER_ASSETS` (etcd and kube-apiserver; no controllers then), or
+`tests/controlplane`, a Go module that is built once and kept under a name made from its sources.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from kubernetes.config import ConfigException
+
+from support.cluster import Cluster
+from support.parts import require_or_skip
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = ROOT / "manifests"
+SOURCES = ROOT / "tests" / "controlplane"
+NAMESPACE = "vectorplane-system"
+ACCOUNT = "vectorplane-operator"
+_USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+_PARTS = ("controllers", "audit")
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """What a test needs to know of it."""
+
+    kubeconfig: Path
+    """An administrator's."""
+    operator_kubeconfig: Path
+    """The operator's: its service account, with the RBAC of `manifests/` and nothing more."""
+    cluster: Cluster
+    audit: Path | None = None
+    """Every request of the operator as a JSON line, where the control plane writes them."""
+    controllers: bool = True
+    """Whether owner references and the deletion of namespaces are carried out."""
+
+
+@contextmanager
+def controlplane(folder: Path) -> Iterator[ControlPlane]:
+    """Start one, or take the one that is given; install `manifests/`."""
+    if given := os.environ.get("VECTORPLANE_TEST_KUBECONFIG"):
+        with _installed(Path(given), folder) as plane:
+            yield plane
+    elif assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        with (
+            _from_assets(Path(assets), folder) as kubeconfig,
+            _installed(kubeconfig, folder, controllers=False) as plane,
+        ):
+            yield plane
+    else:
+        binary = built()
+        with (
+            _from_module(binary, folder) as kubeconfig,
+            _installed(kubeconfig, folder, audit=folder / "audit.log") as plane,
+        ):
+            yield plane
+
+
+def built() -> Path:
+    """The binary of `tests/controlplane`; built where no earlier run left it."""
+    digest = hashlib.sha256()
+    for source in ("go.mod", "go.sum", "main.go"):
+        digest.update((SOURCES / source).read_bytes())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vectorplane"
+    folder = cache / f"controlplane-{digest.hexdigest()[:16]}"
+    binary = folder / "controlplane"
+    if binary.exists():
+        return binary
+    go = shutil.which("go")
+    if go is None:
+        require_or_skip("controlplane", "no Go to build tests/controlplane with, and no cluster")
+        raise AssertionError
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists():
+            unfinished = folder / "unfinished"
+            build = [go, "build", "-o", str(unfinished), "."]
+            done = subprocess.run(build, cwd=SOURCES, capture_output=True, text=True, check=False)
+            if done.returncode:
+                require_or_skip("controlplane", f"go build failed: {done.stderr[-2000:]}")
+            unfinished.rename(binary)
+    return binary
+
+
+@contextmanager
+def _from_module(binary: Path, folder: Path) -> Iterator[Path]:
+    port = free_port()
+    command = [str(binary), "-dir", str(folder), "-port", str(port), "-audit", _USER]
+    with _process(command, folder / "controlplane.log") as process:
+        kubeconfig = folder / "kubeconfig"
+        _wait(process, folder, lambda: kubeconfig.exists() and _ready(kubeconfig))
+        yield kubeconfig
+
+
+@contextmanager
+def _from_assets(assets: Path, folder: Path) -> Iterator[Path]:
+    client, peer, port = free_port(), free_port(), free_port()
+    key = folder / "signing.key"
+    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    (folder / "tokens.csv").write_text('admin,admin,1,"system:masters"\n')
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(
+        _kubeconfig(f"https://127.0.0.1:{port}", folder / "apiserver" / "apiserver.crt", "admin")
+    )
+    etcd = [
+        str(assets / "etcd"),
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls=http://127.0.0.1:{client}",
+        f"--advertise-client-urls=http://127.0.0.1:{client}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        "--unsafe-no-fsync",
+    ]
+    api = [
+        str(assets / "kube-apiserver"),
+        f"--etcd-servers=http://127.0.0.1:{client}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder / 'apiserver'}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+    ]
+    with _process(etcd, folder / "etcd.log"), _process(api, folder / "apiserver.log") as process:
+        _wait(process, folder, lambda: _ready(kubeconfig))
+        yield kubeconfig
+
+
+@contextmanager
+def _installed(
+    kubeconfig: Path, folder: Path, *, audit: Path | None = None, controllers: bool = True
+) -> Iterator[ControlPlane]:
+    """`kubectl apply -f manifests/`, and a kubeconfig for the operator's service account."""
+    cluster = Cluster(kubeconfig)
+    try:
+        cluster.apply_folder(MANIFESTS)
+        token = cluster.token(NAMESPACE, ACCOUNT)
+        operators = folder / "operator.kubeconfig"
+        operators.write_text(_with_token(kubeconfig, token))
+        yield ControlPlane(kubeconfig, operators, cluster, audit, controllers)
+    finally:
+        cluster.close()
+
+
+def _with_token(kubeconfig: Path, token: str) -> str:
+    document = yaml.safe_load(kubeconfig.read_text())
+    context = next(
+        c["context"] for c in document["contexts"] if c["name"] == document["current-context"]
+    )
+    for user in document["users"]:
+        if user["name"] == context["user"]:
+            user["user"] = {"token": token}
+    return yaml.safe_dump(document)
+
+
+def _kubeconfig(server: str, ca: Path, token: str) -> str:
+    document: Mapping[str, object] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [
+            {"name": "test", "cluster": {"server": server, "certificate-authority": str(ca)}}
+        ],
+        "users": [{"name": "test", "user": {"token": token}}],
+    }
+    return yaml.safe_dump(document)
+
+
+@contextmanager
+def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that ends with its standard input, so a killed test run leaves none behind."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+
+
+def _ready(kubeconfig: Path) -> bool:
+    try:
+        cluster = Cluster(kubeconfig)
+    except (OSError, ConfigException):
+        return False
+    try:
+        return cluster.ready()
+    finally:
+        cluster.close()
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path, ready: Callable[[], bool]) -> None:
+    until = time.monotonic() + 90
+    while not ready():
+        if process.poll() is not None or time.monotonic() > until:
+            logs = "\n".join(p.read_text(errors="replace")[-3000:] for p in folder.glob("*.log"))
+            raise AssertionError(f"the control plane did not start:\n{logs}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
