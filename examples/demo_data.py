@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -26,24 +30,26 @@ class Digits:
 
 
 def digits() -> Digits:
-    """1,797 pictures of 8 x 8 pixels, of which 300 chosen by a fixed draw are held out."""
-    import numpy
-    from sklearn.datasets import load_digits
+    """1,797 pictures of 8 x 8 pixels, of which 300 chosen by a fixed draw are held out.
 
-    pictures, labels = load_digits(return_X_y=True)
-    order = numpy.random.default_rng(0).permutation(len(pictures))
-    held_out, rest = order[:HELD_OUT], order[HELD_OUT:]
+    The file is read as it lies in scikit-learn: to import the library takes longer than all the
+    rest of the demo.
+    """
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(
+            "the digits are in scikit-learn: pip install 'vectorplane[example]'"
+        )
+    with gzip.open(Path(found.origin).parent / "datasets/data/digits.csv.gz", "rt") as file:
+        rows = [[float(number) for number in line.split(",")] for line in file]
+    held_out = random.Random(0).sample(range(len(rows)), HELD_OUT)
+    rest = sorted(set(range(len(rows))) - set(held_out))
     return Digits(
         points=[
-            {
-                "id": int(i),
-                "vector": pictures[i].tolist(),
-                "payload": {"label": int(labels[i])},
-            }
-            for i in rest
+            {"id": i, "vector": rows[i][:-1], "payload": {"label": int(rows[i][-1])}} for i in rest
         ],
-        held_out=[pictures[i].tolist() for i in held_out],
-        labels=[int(labels[i]) for i in held_out],
+        held_out=[rows[i][:-1] for i in held_out],
+        labels=[int(rows[i][-1]) for i in held_out],
     )
 
 

@@ -1,4 +1,5 @@
-"""Real parts that a test needs. One that is missing skips the test, unless `$REQUIRE` names it."""
+"""Parts of the outside that a machine may lack. `REQUIRE="controlplane embedded qdrant"` says
+which it may not."""
 
 from __future__ import annotations
 
@@ -8,8 +9,13 @@ from typing import NoReturn
 import pytest
 
 
+def required(part: str) -> bool:
+    """True where the environment says that this part may not be skipped."""
+    return part in os.environ.get("REQUIRE", "").replace(",", " ").split()
+
+
 def require_or_skip(part: str, reason: str) -> NoReturn:
-    """Fail where `part` stands in `$REQUIRE` (names with spaces between), else skip."""
-    if part in os.environ.get("REQUIRE", "").split():
-        pytest.fail(f"{part} is required here: {reason}")
-    pytest.skip(f"{part}: {reason}")
+    """Skip the test, or fail it where the part is required."""
+    if required(part):
+        pytest.fail(f"{reason} (and REQUIRE names {part})", pytrace=False)
+    pytest.skip(reason)

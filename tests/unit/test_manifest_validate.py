@@ -9,6 +9,7 @@ import pytest
 
 from integration.crd.rows import BAD, FULL, GOOD, Row, collection, store, with_spec, with_vector
 from vectorplane.manifest import Document, Problem, defaulted, describe_refusal, load, validate
+from vectorplane.schema.problems import go_value
 from vectorplane.spec import VectorCollectionSpec, VectorStoreSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def test_a_problem_told_twice_is_told_once() -> None:
         (collection(namespace="a.b"), "must not contain dots"),
         (collection(namespace="a" * 64), "must be no more than 63 characters"),
         ({**collection(), "metadata": {"generateName": "a-"}}, "cannot use generate name with"),
-        (collection(creationTimestamp=5), "cannot unmarshal number into Go value of type string"),
+        (collection(creationTimestamp=5), "Go struct field ObjectMeta.creationTimestamp"),
         (collection(creationTimestamp="now"), 'parsing time "now"'),
         (collection(ownerReferences=[5]), "of type v1.OwnerReference"),
         (collection(ownerReferences=[{"controller": 1}]), "of type bool"),
@@ -169,10 +170,63 @@ def test_half_a_surrogate_pair_is_no_character() -> None:
 def test_what_is_taken_is_parsed() -> None:
     spec = VectorCollectionSpec.model_validate(defaulted(Document(collection(FULL)))["spec"])
     assert spec.embedding
-    assert VectorStoreSpec.model_validate(defaulted(Document(store()))["spec"]).qdrant
+    qdrant = VectorStoreSpec.model_validate(defaulted(Document(store()))["spec"]).qdrant
+    assert qdrant.timeout_seconds == 10
 
 
 def test_a_document_of_no_kind_has_no_name() -> None:
-    for value in ([], {"metadata": 5}, {"metadata": {"name": 5}}):
+    values: list[Any] = [[], {"metadata": 5}, {"metadata": {"name": 5}}]
+    for value in values:
         document = Document(value)
         assert (document.name, document.namespace, document.ours) == ("", "", False)
+
+
+def test_what_kubectl_would_not_send_is_an_error_of_ours() -> None:
+    document = Document({"kind": "Pod"}, file="pod.yaml")
+    told = describe_refusal(document, validate(document))
+    assert told == 'error: error validating "pod.yaml": [apiVersion not set]'
+
+
+def test_a_bad_request_names_the_file() -> None:
+    document = Document(with_spec(foo=1), file="shop.yaml")
+    told = describe_refusal(document, validate(document))
+    assert told.startswith(
+        'Error from server (BadRequest): error when creating "shop.yaml": VectorCollection in'
+    )
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"a": None}, "finalizers": None, "annotations": {"a": None}},
+        {"creationTimestamp": "2026-11-21T08:00:00.5+01:00"},
+        {"managedFields": [None, {"operation": "Apply", "time": "2026-11-21T08:00:00Z"}]},
+        {"uid": "a", "generation": 1, "resourceVersion": "5"},
+    ],
+)
+def test_metadata_as_kubernetes_writes_it_is_taken(metadata: dict[str, Any]) -> None:
+    assert validate(Document(collection(**metadata))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (2**62, "4611686018427387904"),
+        (0.0, "0"),
+        (0.1, "0.1"),
+        (1e-05, "1e-05"),
+        (0.00012, "0.00012"),
+        (123456.5, "123456.5"),
+        (1234567.0, "1.234567e+06"),
+        (-1e19, "-1e+19"),
+        (1e300, "1e+300"),
+        (True, "true"),
+        (None, "null"),
+        ('a"\n\x7f', '"a\\"\\n\\x7f"'),
+        ([1.0, 1e-7, 1e20, 1e22, "<é>"], '[1,1e-7,100000000000000000000,1e+22,"\\u003cé\\u003e"]'),
+        ({"b": None, "a": True}, '{"a":true,"b":null}'),
+    ],
+)
+def test_values_are_shown_as_go_shows_them(value: Any, shown: str) -> None:
+    assert go_value(value) == shown

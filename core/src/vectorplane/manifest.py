@@ -5,7 +5,8 @@ the schema of the CRD, generated from `spec.py`, and evaluate the same CEL rules
 
 - a namespace that is no Kubernetes name is refused for that; a server says that it is not there;
 - `generateName` is refused as `kubectl apply` does it, for nothing could be applied a second time;
-- a number within a billionth of an integer is no integer here.
+- a number within a billionth of an integer is no integer here;
+- a key that stands twice in a mapping is refused, where kubectl takes the last.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from vectorplane.crd import KINDS, shared_schema
 from vectorplane.errors import InvalidInput
 from vectorplane.schema.lists import check_lists
 from vectorplane.schema.meta import check_metadata, unknown_metadata, unreadable
-from vectorplane.schema.problems import BAD_REQUEST, ROOT, UNKNOWN, Problem, unknown
-from vectorplane.schema.rules import BLOCKING, NOT_CHECKED, check_rules
+from vectorplane.schema.problems import BAD_REQUEST, NOT_SENT, ROOT, UNKNOWN, Problem, unknown
+from vectorplane.schema.rules import BLOCKING, NOT_CHECKED, check_rules, has_rules
 from vectorplane.schema.structure import completed, decoded, unknown_fields
 from vectorplane.schema.text import BadText, read_documents
 from vectorplane.schema.values import check_value
-from vectorplane.spec import API_VERSION, GROUP
+from vectorplane.spec import API_VERSION, GROUP, VERSION
 
 __all__ = [
     "BadManifest",
@@ -37,7 +38,7 @@ __all__ = [
     "validate",
 ]
 
-_TOO_DEEP = Problem(ROOT, "exceeded max depth", BAD_REQUEST)
+_TOO_DEEP = Problem(ROOT, "exceeded max depth", NOT_SENT)
 
 
 class BadManifest(InvalidInput):
@@ -143,15 +144,16 @@ def defaulted(document: Document) -> dict[str, Any]:
 def describe_refusal(document: Document, problems: Sequence[Problem]) -> str:
     """The problems as kubectl prints them."""
     words = list(dict.fromkeys(map(str, problems)))
+    if any(p.reason == NOT_SENT for p in problems):
+        file = f'error validating "{document.file}": ' if document.file else ""
+        return f"error: {file}{', '.join(words)}"
     if any(p.reason in (BAD_REQUEST, UNKNOWN) for p in problems):
         text = ", ".join(words)
         if all(p.reason == UNKNOWN for p in problems):
             text = f"strict decoding error: {text}"
-        if document.kind in KINDS and document.api_version == API_VERSION:
-            version = API_VERSION.partition("/")[2]
-            kind = document.kind
-            text = f'{kind} in version "{version}" cannot be handled as a {kind}: {text}'
-        return f"Error from server (BadRequest): {text}"
+        file = f'error when creating "{document.file}": ' if document.file else ""
+        handled = f'{document.kind} in version "{VERSION}" cannot be handled as a {document.kind}'
+        return f"Error from server (BadRequest): {file}{handled}: {text}"
     head = f'The {document.kind} "{document.name}" is invalid: '
     if len(words) == 1:
         return head + words[0]
@@ -162,7 +164,7 @@ def _problems(document: Document) -> Iterator[Problem]:
     resource = decoded(document.object)
     odd = next(_no_json(resource), None)
     if odd is not None:
-        yield Problem(ROOT, f"json: unsupported value: {odd}", BAD_REQUEST)
+        yield Problem(ROOT, f"json: unsupported value: {odd}", NOT_SENT)
         return
     stranger = _stranger(document)
     if stranger:
@@ -189,19 +191,19 @@ def _invalid(
         *check_lists(resource, schema),
     ]
     yield from problems
-    if any(p.reason in BLOCKING for p in problems):
-        yield NOT_CHECKED
-    else:
+    if not any(p.reason in BLOCKING for p in problems):
         yield from check_rules(resource, schema)
+    elif has_rules(schema):
+        yield NOT_CHECKED
 
 
 def _stranger(document: Document) -> Problem | None:
     """What is said of a document that is no resource of ours."""
     if not isinstance(document.object, Mapping):
-        return Problem(ROOT, "a document must be an object with apiVersion and kind", BAD_REQUEST)
+        return Problem(ROOT, "a document must be an object with apiVersion and kind", NOT_SENT)
     missing = [f"{key} not set" for key in ("apiVersion", "kind") if not document._text(key)]
     if missing:
-        return Problem(ROOT, f"[{', '.join(missing)}]", BAD_REQUEST)
+        return Problem(ROOT, f"[{', '.join(missing)}]", NOT_SENT)
     if document.api_version == API_VERSION and document.kind in KINDS:
         return None
     takes = " and ".join(KINDS)
@@ -209,7 +211,7 @@ def _stranger(document: Document) -> Problem | None:
         f'no matches for kind "{document.kind}" in version "{document.api_version}"'
         f" (vectorplane takes {takes} in version {API_VERSION})"
     )
-    return Problem("kind", message, BAD_REQUEST)
+    return Problem("kind", message, NOT_SENT)
 
 
 def _no_json(value: Any) -> Iterator[str]:

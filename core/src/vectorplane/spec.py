@@ -309,7 +309,8 @@ class VectorCollectionSpec(Part):
     )
 
     store: ObjectName | None = None
-    """The VectorStore; the default one where it is left out."""
+    """The VectorStore; the default one where it is left out. A collection stays in its store: once
+    it is made, another store is refused. Immutable."""
     vectors: Annotated[
         list[DenseVector],
         Field(max_length=64, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),

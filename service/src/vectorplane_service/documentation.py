@@ -22,7 +22,7 @@ from vectorplane_service.http import json_bytes
 
 _REF = "#/components/schemas/{model}"
 _PUBLIC_TAG = "health"
-_ALWAYS = (401, 403)
+_ALWAYS = (401, 403, 422)
 
 
 class ProblemError(BaseModel):
@@ -152,8 +152,7 @@ def install(
                 operation_id=operation.name if prefix == base else f"{operation.name}_unversioned",
             )
         _show(app, prefix)
-    models = {model for operation in versioned for model in operation.models()} | {Problem}
-    _describe(app, sorted(models, key=lambda m: m.__name__))
+    _describe(app, groups)
 
 
 def _show(app: FastAPI, prefix: str) -> None:
@@ -169,17 +168,25 @@ def _show(app: FastAPI, prefix: str) -> None:
     app.add_api_route(f"{prefix}/docs", docs, include_in_schema=False)
 
 
-def _describe(app: FastAPI, models: Sequence[type[BaseModel]]) -> None:
+def _describe(app: FastAPI, groups: Sequence[tuple[str, Sequence[Operation]]]) -> None:
+    """Add to FastAPI's document what it does not know."""
     generate = app.openapi
+    everything = [(prefix, operation) for prefix, some in groups for operation in some]
+    models = {model for _, operation in everything for model in operation.models()} | {Problem}
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
             _, schemas = models_json_schema(
-                [(model, "validation") for model in models], ref_template=_REF
+                [(model, "validation") for model in sorted(models, key=lambda m: m.__name__)],
+                ref_template=_REF,
             )
-            components = document.setdefault("components", {})
-            components.setdefault("schemas", {}).update(schemas["$defs"])
+            document["components"]["schemas"] = schemas["$defs"]
+            for prefix, operation in everything:
+                shown = document["paths"][prefix + operation.path][operation.method.lower()]
+                answer = shown["responses"][str(operation.status)]
+                # FastAPI leaves out every null, and a null is part of an example.
+                answer["content"][operation.media_type]["example"] = operation.example
             _offer_bearer(document)
         assert app.openapi_schema is not None
         return app.openapi_schema

@@ -30,6 +30,8 @@ def application(settings: ServiceSettings) -> FastAPI:
     from vectorplane.adapters.embeddings.wordllama import WordLlamaEmbedder
     from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
 
+    verify = trust(settings)
+
     async def connect() -> QdrantPoints:
         key = settings.qdrant_api_key
         return QdrantPoints(
@@ -37,7 +39,7 @@ def application(settings: ServiceSettings) -> FastAPI:
             api_key=None if key is None else key.get_secret_value(),
             grpc_port=settings.qdrant_grpc_port,
             timeout=settings.qdrant_timeout_seconds,
-            verify=trust(settings),
+            verify=verify,
         )
 
     return create_app(
@@ -47,14 +49,17 @@ def application(settings: ServiceSettings) -> FastAPI:
     )
 
 
-def trust(settings: ServiceSettings) -> ssl.SSLContext | bool:
-    """What Qdrant's certificate is checked against."""
-    if settings.qdrant_tls_verify and settings.qdrant_tls_ca is not None:
-        try:
-            return ssl.create_default_context(cafile=settings.qdrant_tls_ca)
-        except OSError as error:
-            raise SettingsError(f"QDRANT_TLS_CA: {settings.qdrant_tls_ca}: {error}") from None
-    return settings.qdrant_tls_verify
+def trust(settings: ServiceSettings) -> str | bool:
+    """What Qdrant's certificate is checked against: a file, the system's, or nothing."""
+    file = settings.qdrant_tls_ca
+    if file is None or not settings.qdrant_tls_verify:
+        return settings.qdrant_tls_verify
+    try:
+        # Looked at now: at the first request it would be an error without a name.
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise SettingsError(f"QDRANT_TLS_CA: {file}: {error.strerror or error}") from None
+    return file
 
 
 @lru_cache(maxsize=1)

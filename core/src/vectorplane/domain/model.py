@@ -12,15 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 Path = tuple[str, ...]
 Value = str | int | float | bool
 Settings = Mapping[Path, Value]
 """Flat settings: path of manifest field names (vector names stand in it as they are) to a JSON
 scalar."""
-
-NO_SETTINGS: Settings = MappingProxyType({})
 
 
 class Capability(StrEnum):
@@ -148,7 +145,7 @@ class Desired:
     uid: str
     cluster: str
     generation: int = 1
-    settings: Settings = NO_SETTINGS
+    settings: Settings = field(default_factory=dict)
     indexes: Mapping[str, Index] = field(default_factory=dict)
     aliases: frozenset[str] = frozenset()
     """Further full names, `<namespace>.<alias>`; the collection's own name is not among them."""

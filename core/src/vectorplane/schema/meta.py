@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vectorplane.schema.problems import BAD_REQUEST, Problem, invalid, required, too_long
+from vectorplane.schema.problems import (
+    BAD_REQUEST,
+    NOT_SENT,
+    Problem,
+    go_json,
+    invalid,
+    required,
+    too_long,
+)
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -51,6 +59,7 @@ _FIELDS: dict[str, Any] = {
     "selfLink": "string",
     "uid": "types.UID",
 }
+_TIMES = ("metadata.creationTimestamp", "metadata.deletionTimestamp", "].time")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 
 
@@ -60,11 +69,14 @@ def unreadable(metadata: Any) -> Problem | None:
         return None
     if not isinstance(metadata, Mapping):
         return _unreadable("metadata", metadata, "value", "v1.ObjectMeta")
-    wrong = next(_wrong_types(metadata, _FIELDS, "ObjectMeta", "metadata"), None)
+    found = list(_wrong_types(metadata, _FIELDS, "ObjectMeta", "metadata"))
+    # Go stops at a time that it cannot read, and goes on after any other wrong type.
+    found.sort(key=lambda problem: not problem.place.endswith(_TIMES))
+    wrong = found[0] if found else None
     if not wrong and metadata.get("generateName") and not metadata.get("name"):
         # The API server would make a name; kubectl refuses what it could not apply a second time.
         detail = f"from {metadata['generateName']}: cannot use generate name with apply"
-        return Problem("metadata.generateName", detail, BAD_REQUEST)
+        return Problem("metadata.generateName", detail, NOT_SENT)
     return wrong
 
 
@@ -95,8 +107,8 @@ def check_metadata(metadata: Mapping[str, Any], *, namespaced: bool) -> Iterator
             yield invalid("metadata.annotations", key, message)
     if sum(_size(k) + _size(v or "") for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
         yield too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
-    for owner in metadata.get("ownerReferences") or ():
-        yield from _owner(owner or {})
+    owners = metadata.get("ownerReferences") or ()
+    yield from dict.fromkeys(problem for owner in owners for problem in _owner(owner or {}))
     for finalizer in metadata.get("finalizers") or ():
         for message in _qualified(finalizer or ""):
             yield invalid("metadata.finalizers", finalizer or "", message)
@@ -119,15 +131,15 @@ def _wrong_types(
         target = f"struct field {struct}.{key}"
         if isinstance(kind, tuple):
             listed, entries = kind
+            name = listed.removeprefix("[]")
             if not isinstance(inner, list):
                 yield _unreadable(where, inner, target, listed)
                 continue
             for index, entry in enumerate(inner):
                 if isinstance(entry, Mapping):
-                    deeper = f"{struct}.{key}"
+                    deeper = f"{name.removeprefix('v1.')}.{key}"
                     yield from _wrong_types(entry, entries, deeper, f"{where}[{index}]")
                 elif entry is not None:
-                    name = listed.removeprefix("[]")
                     yield _unreadable(f"{where}[{index}]", entry, target, name)
         elif kind == "map[string]string" and isinstance(inner, Mapping):
             for word in sorted(inner):
@@ -139,7 +151,7 @@ def _wrong_types(
                     yield _unreadable(f"{where}[{index}]", word, target, "string")
         elif kind == "time":
             if not isinstance(inner, str):
-                yield _unreadable(where, inner, "value", "string")
+                yield _unreadable(where, inner, target, "string")
             elif not _TIME.match(inner):
                 yield Problem(where, f'parsing time "{inner}": it is no RFC 3339', BAD_REQUEST)
         elif not _is(inner, kind):
@@ -161,7 +173,7 @@ def _unreadable(place: str, value: Any, target: str, kind: str) -> Problem:
     if isinstance(value, bool):
         found = "bool"
     elif isinstance(value, int | float):
-        found = f"number {value}" if kind == "int64" else "number"
+        found = f"number {go_json(value)}" if kind == "int64" else "number"
     elif isinstance(value, str):
         found = "string"
     elif isinstance(value, list):

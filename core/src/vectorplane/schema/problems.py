@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 ROOT: Final = "<nil>"
 """How the API server calls the place of a problem of the whole object."""
+NOT_SENT: Final = "NotSent"
+"""What kubectl itself would not send."""
 BAD_REQUEST: Final = "BadRequest"
 UNKNOWN: Final = "UnknownField"
 INVALID: Final = "FieldValueInvalid"
@@ -31,7 +33,7 @@ class Problem:
 
     def __str__(self) -> str:
         """As kubectl prints it."""
-        if self.reason in (BAD_REQUEST, UNKNOWN):
+        if self.reason in (NOT_SENT, BAD_REQUEST, UNKNOWN):
             return self.message
         return f"{self.place}: {self.message}"
 
@@ -83,8 +85,6 @@ def go_value(value: Any) -> str:
     """A value as a `field.Error` shows it."""
     if isinstance(value, str):
         return go_quote(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, float):
         return go_number(value)
     return go_json(value)
@@ -95,19 +95,30 @@ def go_number(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     number = Decimal(repr(value)).normalize()
-    exponent = number.adjusted()
-    if -4 <= exponent < 6:
-        return f"{number:f}"
-    mantissa = number.scaleb(-exponent)
-    return f"{mantissa:f}e{exponent:+03d}"
+    plain = not number or -4 <= number.adjusted() < 6
+    return f"{number:f}" if plain else _exponent(number, 2)
 
 
 def go_json(value: Any) -> str:
-    """Go's JSON: compact, keys in order, and `<`, `>`, `&` escaped."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    for plain, escaped in _HTML:
-        text = text.replace(plain, escaped)
+    """Go's JSON: compact, keys in order, `<`, `>`, `&` escaped, an exponent from 1e+21 on."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{go_json(k)}:{go_json(value[k])}" for k in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(go_json, value)) + "]"
+    if isinstance(value, float):
+        number = Decimal(repr(value)).normalize()
+        plain = not number or -6 <= number.adjusted() < 21
+        return f"{number:f}" if plain else _exponent(number, 1)
+    text = json.dumps(value, ensure_ascii=False)
+    for char, escaped in _HTML:
+        text = text.replace(char, escaped)
     return text
+
+
+def _exponent(number: Decimal, width: int) -> str:
+    power = number.adjusted()
+    sign = "-" if power < 0 else "+"
+    return f"{number.scaleb(-power):f}e{sign}{abs(power):0{width}d}"
 
 
 _HTML = [(c, f"\\u{ord(c):04x}") for c in "<>&\u2028\u2029"]

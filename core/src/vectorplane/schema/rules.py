@@ -56,6 +56,12 @@ def check_rules(value: Any, schema: Mapping[str, Any], place: str = "") -> Itera
             yield from check_rules(inner, schema.get("items", {}), f"{place}[{index}]")
 
 
+def has_rules(schema: Mapping[str, Any]) -> bool:
+    """True where a schema has a rule anywhere."""
+    inner = [*schema.get("properties", {}).values(), schema.get("items", {})]
+    return "x-kubernetes-validations" in schema or any(map(has_rules, filter(None, inner)))
+
+
 @cache
 def _environment() -> Any:
     return cel.NewEnv(variables={"self": cel.Type.DYN})

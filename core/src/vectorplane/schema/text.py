@@ -18,7 +18,9 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 _FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
-_INT = re.compile(r"[-+]?(0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]*|[1-9][0-9_]*)\Z")
+_INT = re.compile(
+    r"[-+]?(0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO][0-7_]*[0-7]|0[0-7_]*|[1-9][0-9_]*)\Z"
+)
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?\Z|[-+]?\.(inf|Inf|INF)\Z|"
     r"\.(nan|NaN|NAN)\Z"
@@ -49,14 +51,11 @@ def read_documents(text: str) -> Iterator[tuple[int, int, Any]]:
 
 def _read_json(text: str) -> Iterator[tuple[int, int, Any]]:
     decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_integer)
-    at, index = 0, 0
-    while at := len(text) - len(text[at:].lstrip()):
-        if at == len(text):
-            return
-        index += 1
+    end, index = 0, 0
+    while (at := len(text) - len(text[end:].lstrip())) < len(text):
         value, end = decoder.raw_decode(text, at)
+        index += 1
         yield index, text.count("\n", 0, at) + 1, value
-        at = end
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""The embedded engine's catalogue: what collections and aliases there are. A value, read and written whole."""
+"""The embedded engine's catalogue: what collections and aliases there are. A value, read and
+written whole."""
 
 from __future__ import annotations
 

@@ -37,11 +37,10 @@ def supported(settings: Settings) -> dict[Path, Value]:
 def edge_config(settings: Settings) -> edge.EdgeConfig:
     """A shard's whole configuration."""
     return edge.EdgeConfig(
-        vectors={
-            name: _vector(settings, name)
-            for name in _names(settings, "vectors")
+        vectors={name: _vector(settings, name) for name in _names(settings, "vectors")},
+        sparse_vectors={
+            name: _sparse(settings, name) for name in _names(settings, "sparseVectors")
         },
-        sparse_vectors={name: _sparse(settings, name) for name in _names(settings, "sparseVectors")},
         on_disk_payload=_get(settings, "onDiskPayload"),
         hnsw_config=_hnsw(settings, ("hnsw",)),
         quantization_config=_quantization(settings, ("quantization",)),

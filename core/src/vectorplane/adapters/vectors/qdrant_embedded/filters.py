@@ -20,6 +20,24 @@ _MATCH = {
 }
 
 
+class bool_:
+    """A boolean that the library does not take for an integer.
+
+    It tries an integer first, and Python's `True` is one, so `MatchValue(True)` would look for 1.
+    It does know numpy's booleans, by the name of their type; this is one without numpy.
+    """
+
+    def __init__(self, truth: bool) -> None:
+        self._truth = truth
+
+    def __bool__(self) -> bool:
+        return self._truth
+
+
+bool_.__module__ = "numpy"
+_TRUTH: dict[bool, Any] = {True: bool_(True), False: bool_(False)}
+
+
 def edge_filter(flt: Json) -> edge.Filter:
     clauses: Json = {c: [_condition(x) for x in flt[c]] for c in CLAUSES if c in flt}
     if least := flt.get("min_should"):
@@ -54,7 +72,7 @@ def _value(word: str, value: Any) -> Any:
     match word:
         case "match":
             kind, wanted = next(iter(value.items()))
-            return _MATCH[kind](wanted)
+            return _MATCH[kind](_TRUTH[wanted] if isinstance(wanted, bool) else wanted)
         case "range":
             times = isinstance(next(iter(value.values())), str)
             return edge.RangeDateTime(**value) if times else edge.RangeFloat(**value)

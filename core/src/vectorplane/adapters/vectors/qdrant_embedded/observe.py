@@ -1,4 +1,5 @@
-"""Looking at an engine's folder without opening it, for `vectorplane plan` beside a running `vectorplane dev`."""
+"""Looking at an engine's folder without opening it, for `vectorplane plan` beside a running
+`vectorplane dev`."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from vectorplane.ports.vectors import Listing, StoreInfo
 
 
 class ReadOnlyAdmin:
-    """`VectorAdmin` that observes and refuses every change. Counts of points need the shards, so they are 0."""
+    """`VectorAdmin` that observes and refuses every change. Counts of points need the shards, so
+    they are 0."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

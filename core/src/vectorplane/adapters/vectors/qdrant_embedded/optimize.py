@@ -1,7 +1,8 @@
 """Optimizing (building HNSW indexes, merging, vacuuming) in a process of its own.
 
-The library holds Python's interpreter lock in every call, `optimize()` included: measured, 15,000 vectors stop every other
-thread for ten seconds. So a copy of the shard is optimized in a child process, while the original serves on.
+The library holds Python's interpreter lock in every call, `optimize()` included: measured, 15,000
+vectors stop every other thread for ten seconds. So a copy of the shard is optimized in a child
+process, while the original serves on.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ import shutil
 import sys
 from pathlib import Path
 
-import qdrant_edge as edge
-
 from vectorplane.errors import StoreFailed
 
-NICE = 10
 NOTHING_TO_DO = 3
-_MODULE = "vectorplane.adapters.vectors.qdrant_embedded.optimize"
+"""The child's exit code where the shard was as it should be."""
+_CHILD = "vectorplane.adapters.vectors.qdrant_embedded.optimize_child"
 
 
 async def optimize_apart(folder: Path) -> bool:
@@ -26,7 +25,7 @@ async def optimize_apart(folder: Path) -> bool:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        _MODULE,
+        _CHILD,
         str(folder),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -45,7 +44,8 @@ async def optimize_apart(folder: Path) -> bool:
 
 
 def copy_shard(source: Path, target: Path) -> None:
-    """Copy a flushed shard that nobody writes to. Holes stay holes: its log is two files of 32 MB, mostly empty."""
+    """Copy a flushed shard that nobody writes to. Holes stay holes: its log is two files of 32
+    MB, mostly empty."""
     shutil.copytree(source, target, copy_function=_copy_sparse)
 
 
@@ -71,15 +71,3 @@ def _copy_sparse(source: str, target: str) -> str:
             position = end
         write.truncate(size)
     return target
-
-
-def main(folder: str) -> int:
-    os.nice(NICE)
-    shard = edge.EdgeShard.load(folder)
-    changed = shard.optimize()
-    shard.close()
-    return 0 if changed else NOTHING_TO_DO
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

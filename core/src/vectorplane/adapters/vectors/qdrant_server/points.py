@@ -25,9 +25,6 @@ from vectorplane.errors import InvalidInput, NotFound, StoreRejected
 from vectorplane.ports.vectors import Found, Json, Page, Point, PointId, Search, StoreInfo
 
 SCHEMA_SECONDS = 10.0
-FRESH_SECONDS = 0.5
-"""A schema this young is not asked for again before a refusal: bad requests must not double the
-load."""
 MAX_SCHEMAS = 10_000
 
 T = TypeVar("T")
@@ -143,14 +140,14 @@ class QdrantPoints:
         return check_selection(payload, "payload"), names
 
     async def _checked(self, collection: str, check: Callable[[Schema], T]) -> T:
-        """What `check` gives; a refusal is believed only of a fresh schema."""
+        """What `check` gives. A refusal is believed only of the schema as it is now."""
+        known = self._schemas.get(collection)
         schema = await self._schema(collection)
         try:
             return check(schema)
         except InvalidInput:
-            since, _ = self._schemas[collection]
-            if time.monotonic() - since < FRESH_SECONDS:
-                raise
+            if known is None or known[1] is not schema:
+                raise  # just asked for
             self._schemas.pop(collection, None)
             return check(await self._schema(collection))
 

@@ -50,7 +50,11 @@ class RestTransport:
     async def upsert(self, collection: str, points: Upserts, wait: bool) -> None:
         body = {
             "points": [
-                {"id": point_id, "vector": unwrap(vectors), "payload": payload}
+                {
+                    "id": point_id,
+                    "vector": unwrap({name: _vector(v) for name, v in vectors.items()}),
+                    "payload": payload,
+                }
                 for point_id, (vectors, payload) in points.items()
             ]
         }
@@ -99,6 +103,13 @@ class RestTransport:
         await self._rest.close()
 
 
+def _vector(vector: Any) -> Any:
+    """Qdrant takes two rows of integers, `[[1, 0], [0, 1]]`, for a sparse vector; 1.0 is none."""
+    if isinstance(vector, dict) or not isinstance(vector[0], list | tuple):
+        return vector
+    return [[float(x) for x in row] for row in vector]
+
+
 def _points(collection: str) -> str:
     return f"/collections/{quote(collection, safe='')}/points"
 
@@ -109,7 +120,7 @@ def _wait(wait: bool) -> dict[str, str]:
 
 def _query(search: Checked) -> Json:
     body: Json = {
-        "query": search.query,
+        "query": _vector(search.query),
         "limit": search.limit,
         "with_payload": search.payload,
         "with_vector": search.vectors,

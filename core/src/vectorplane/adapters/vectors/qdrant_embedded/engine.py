@@ -1,0 +1,412 @@
+"""The embedded engine: both ports over one folder. See the package for what lies in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from vectorplane.adapters.vectors.common.filters import check_filter
+from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.schema import check_points, check_selection
+from vectorplane.adapters.vectors.common.searches import check_count, check_searches
+from vectorplane.adapters.vectors.common.settings import (
+    check_index,
+    check_name,
+    check_new,
+    check_update,
+    replace_quantization,
+    with_defaults,
+)
+from vectorplane.adapters.vectors.qdrant_embedded.catalogue import (
+    SHARDS,
+    EmbeddedCatalogue,
+    Entry,
+)
+from vectorplane.adapters.vectors.qdrant_embedded.config import (
+    datatype_of,
+    engine_info,
+    index_schema,
+    modifier_of,
+    multivector,
+    supported,
+)
+from vectorplane.adapters.vectors.qdrant_embedded.filters import edge_filter, payload_selector
+from vectorplane.adapters.vectors.qdrant_embedded.lock import FolderLock
+from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded, record
+from vectorplane.adapters.vectors.qdrant_embedded.whole import whole
+from vectorplane.domain.model import Collection, Index, Record, Settings
+from vectorplane.domain.record import to_metadata
+from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreFailed, VectorplaneError
+from vectorplane.ports.vectors import Found, Json, Listing, Page, Point, PointId, Search, StoreInfo
+
+_log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+"""How long a collection must rest before it is flushed and, where it is time, optimized."""
+
+
+class EmbeddedEngine:
+    """`VectorAdmin` and `VectorPoints`. Made by `open`, once per folder and machine."""
+
+    def __init__(self, path: Path, lock: FolderLock, catalogue: EmbeddedCatalogue) -> None:
+        self._path = path
+        self._lock = lock
+        self._catalogue = catalogue
+        self._shards: dict[str, Shard] = {
+            name: Shard(path / SHARDS / entry.shard, entry.settings)
+            for name, entry in catalogue.collections.items()
+        }
+        self._changing = asyncio.Lock()
+        self._maintenance: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> EmbeddedEngine:
+        """Open or make the folder. Raises `EngineLocked` where another process has it."""
+        return await asyncio.to_thread(cls._open, path)
+
+    @classmethod
+    def _open(cls, path: Path) -> EmbeddedEngine:
+        try:
+            (path / SHARDS).mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(path)
+        except OSError as error:
+            raise StoreFailed(f"{path} cannot be opened: {error.strerror}") from error
+        try:
+            catalogue = EmbeddedCatalogue.read(path)
+            known = {entry.shard for entry in catalogue.collections.values()}
+            for folder in (path / SHARDS).iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
+            return cls(path, lock, catalogue)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def info(self) -> StoreInfo:
+        return engine_info()
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        tasks = list(self._maintenance.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with self._changing:
+            for shard in self._shards.values():
+                async with shard.writing:
+                    await asyncio.to_thread(shard.close)
+            self._lock.release()
+
+    async def settle(self) -> None:
+        """Wait until nothing is left to flush or optimize: for benchmarks and tests."""
+        while tasks := list(self._maintenance.values()):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # VectorAdmin
+
+    async def listing(self) -> Listing:
+        return Listing(frozenset(self._catalogue.collections), dict(self._catalogue.aliases))
+
+    async def describe(self, collection: str) -> Collection | None:
+        entry = self._catalogue.collections.get(collection)
+        if entry is None:
+            return None
+        shard = self._shards[collection]
+        points, indexed = shard.counts()
+        busy = shard.optimizing or shard.wants_optimizing()
+        return entry.collection(collection, points, indexed, "yellow" if busy else "green")
+
+    @whole
+    async def create(self, collection: str, settings: Settings, record: Record) -> None:
+        check_name(collection)
+        check_new(settings)
+        async with self._changing:
+            if collection in self._catalogue.collections or collection in self._catalogue.aliases:
+                raise Conflict(f"{collection} exists already")
+            kept = with_defaults(supported(settings))
+            name = secrets.token_hex(8)
+            folder = self._path / SHARDS / name
+            entry = Entry(name, kept, to_metadata(record))
+            try:
+                shard = await asyncio.to_thread(Shard.create, folder, kept)
+                await self._write(self._catalogue.having(collection, entry))
+            except VectorplaneError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._shards[collection] = shard
+
+    @whole
+    async def update(self, collection: str, settings: Settings) -> None:
+        async with self._changing:
+            entry = self._entry(collection)
+            wanted = supported(settings)
+            check_update(entry.settings, wanted)
+            changed = replace_quantization(entry.settings, wanted)
+            if changed == entry.settings:
+                return
+            # The catalogue last: a change that was interrupted is seen as drift and made again.
+            await self._shards[collection].reshape(changed)
+            await self._write(self._catalogue.having(collection, replace(entry, settings=changed)))
+        self._maintain(collection)
+
+    @whole
+    async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
+        check_new(settings)
+        async with self._changing:
+            entry = self._entry(collection)
+            if any(path[1:2] == (name,) for path in entry.settings if len(path) > 2):
+                return
+            wanted = with_defaults(supported(settings))
+            shard = self._shards[collection]
+            await shard.update(_new_vector(name, wanted))
+            changed = {**entry.settings, **wanted}
+            await shard.reshape(changed)
+            await self._write(self._catalogue.having(collection, replace(entry, settings=changed)))
+
+    @whole
+    async def write_record(self, collection: str, record: Record) -> None:
+        async with self._changing:
+            entry = self._entry(collection)
+            metadata = {**entry.metadata, **to_metadata(record)}
+            await self._write(self._catalogue.having(collection, replace(entry, metadata=metadata)))
+
+    @whole
+    async def create_index(self, collection: str, index: Index) -> None:
+        check_index(index)
+        async with self._changing:
+            entry = self._entry(collection)
+            if entry.indexes.get(index.field) == index:
+                return
+            shard = self._shards[collection]
+            if index.field in entry.indexes:
+                await shard.update(edge.UpdateOperation.delete_field_index(index.field))
+            schema = guarded(lambda: index_schema(index))
+            await shard.update(edge.UpdateOperation.create_field_index(index.field, schema))
+            indexes = {**entry.indexes, index.field: index}
+            await self._write(self._catalogue.having(collection, replace(entry, indexes=indexes)))
+        self._maintain(collection)
+
+    @whole
+    async def drop_index(self, collection: str, field: str) -> None:
+        async with self._changing:
+            entry = self._catalogue.collections.get(collection)
+            if entry is None or field not in entry.indexes:
+                return
+            await self._shards[collection].update(edge.UpdateOperation.delete_field_index(field))
+            indexes = {f: i for f, i in entry.indexes.items() if f != field}
+            await self._write(self._catalogue.having(collection, replace(entry, indexes=indexes)))
+        self._maintain(collection)
+
+    @whole
+    async def change_aliases(self, point: Mapping[str, str], drop: frozenset[str]) -> None:
+        async with self._changing:
+            for alias, collection in point.items():
+                check_name(alias)
+                self._entry(collection)
+                if alias in self._catalogue.collections:
+                    raise Conflict(f"{alias} is a collection")
+            kept = {a: c for a, c in self._catalogue.aliases.items() if a not in drop}
+            await self._write(replace(self._catalogue, aliases={**kept, **point}))
+
+    @whole
+    async def drop(self, collection: str) -> None:
+        async with self._changing:
+            if collection not in self._catalogue.collections:
+                return
+            await self._write(self._catalogue.without(collection))
+            shard = self._shards.pop(collection)
+        if task := self._maintenance.pop(collection, None):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        async with shard.writing:
+            await asyncio.to_thread(shard.close)
+            await asyncio.to_thread(shutil.rmtree, shard.path, ignore_errors=True)
+
+    # VectorPoints
+
+    async def names(self) -> Mapping[str, str]:
+        return {c: c for c in self._catalogue.collections} | dict(self._catalogue.aliases)
+
+    async def resolve(self, collection: str) -> Collection:
+        found = await self.describe(self._physical(collection))
+        if found is None:
+            raise NotFound(f"there is no collection {collection}")
+        return found
+
+    async def upsert(self, collection: str, points: Sequence[Point], *, wait: bool = True) -> None:
+        name, shard = self._client(collection)
+        checked = check_points(shard.schema, points)
+        if checked:
+            await shard.upsert(checked)
+            self._maintain(name)
+
+    async def retrieve(
+        self,
+        collection: str,
+        ids: Sequence[PointId],
+        *,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> list[Found]:
+        _, shard = self._client(collection)
+        fields = check_selection(payload, "payload")
+        names = shard.schema.check_names(vectors, "vectors")
+        order = check_ids(ids, "ids")
+        hits = guarded(lambda: shard.live.retrieve(list(order), payload_selector(fields), names))
+        found = {point.id: point for point in (record(hit, fields, names) for hit in hits)}
+        return [found[i] for i in order if i in found]
+
+    async def scroll(
+        self,
+        collection: str,
+        *,
+        filter: Json | None = None,
+        limit: int = 10,
+        offset: PointId | None = None,
+        payload: bool | Sequence[str] = True,
+        vectors: bool | Sequence[str] = False,
+    ) -> Page:
+        _, shard = self._client(collection)
+        fields = check_selection(payload, "payload")
+        names = shard.schema.check_names(vectors, "vectors")
+        check_count(limit, "limit", least=1)
+        start = None if offset is None else check_id(offset, "offset")
+        checked = check_filter(filter)
+        request = edge.ScrollRequest(
+            offset=start,
+            limit=limit,
+            filter=None if checked is None else guarded(lambda: edge_filter(checked)),
+            with_payload=payload_selector(fields),
+            with_vector=names,
+        )
+        hits, following = guarded(lambda: shard.live.scroll(request))
+        after = following if following is None or isinstance(following, int) else str(following)
+        return Page([record(hit, fields, names) for hit in hits], after)
+
+    async def delete(
+        self,
+        collection: str,
+        *,
+        ids: Sequence[PointId] | None = None,
+        filter: Json | None = None,
+        wait: bool = True,
+    ) -> None:
+        name, shard = self._client(collection)
+        if (ids is None) == (filter is None):
+            raise InvalidInput("either ids or a filter, and one only")
+        if ids is not None:
+            gone = check_ids(ids, "ids")
+            operation = edge.UpdateOperation.delete_points(list(gone))
+            touched = len(gone)
+        else:
+            checked = check_filter(filter) or {}
+            flt = guarded(lambda: edge_filter(checked))
+            touched = guarded(lambda: shard.live.count(edge.CountRequest(True, flt)))
+            operation = edge.UpdateOperation.delete_points_by_filter(flt)
+        if touched:
+            await shard.update(operation, touched)
+            self._maintain(name)
+
+    async def count(
+        self, collection: str, *, filter: Json | None = None, exact: bool = True
+    ) -> int:
+        _, shard = self._client(collection)
+        checked = check_filter(filter)
+        flt = None if checked is None else guarded(lambda: edge_filter(checked))
+        return guarded(lambda: shard.live.count(edge.CountRequest(exact, flt)))
+
+    async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
+        _, shard = self._client(collection)
+        checked = check_searches(shard.schema, searches)
+        return await shard.search(checked) if checked else []
+
+    # Behind both
+
+    def _physical(self, collection: str) -> str:
+        return self._catalogue.aliases.get(collection, collection)
+
+    def _client(self, collection: str) -> tuple[str, Shard]:
+        name = self._physical(collection)
+        shard = self._shards.get(name)
+        if shard is None:
+            raise NotFound(f"there is no collection {collection}")
+        return name, shard
+
+    def _entry(self, collection: str) -> Entry:
+        entry = self._catalogue.collections.get(collection)
+        if entry is None:
+            raise NotFound(f"there is no collection {collection}")
+        return entry
+
+    async def _write(self, catalogue: EmbeddedCatalogue) -> None:
+        try:
+            await asyncio.to_thread(catalogue.write, self._path)
+        except OSError as error:
+            raise StoreFailed(f"{self._path} cannot be written: {error.strerror}") from error
+        self._catalogue = catalogue
+
+    def _maintain(self, name: str) -> None:
+        """Flush and optimize a collection when it comes to rest. One task for each."""
+        if name not in self._maintenance and not self._closed:
+            task = asyncio.create_task(self._rest_then_tidy(name), name=f"maintain {name}")
+            self._maintenance[name] = task
+
+    async def _rest_then_tidy(self, name: str) -> None:
+        shard = self._shards[name]
+        try:
+            seen = -1
+            while shard.changed != seen:
+                seen = shard.changed
+                await asyncio.sleep(IDLE_SECONDS)
+            await shard.flush()
+            if shard.wants_optimizing():
+                await self._optimize(name, shard)
+        finally:
+            if self._maintenance.get(name) is asyncio.current_task():
+                del self._maintenance[name]
+        if self._shards.get(name) is shard and shard.unflushed:
+            self._maintain(name)
+
+    async def _optimize(self, name: str, shard: Shard) -> None:
+        fresh = secrets.token_hex(8)
+
+        async def commit() -> None:
+            entry = replace(self._entry(name), shard=fresh)
+            await self._write(self._catalogue.having(name, entry))
+
+        try:
+            await shard.optimize(self._path / SHARDS / fresh, self._changing, commit)
+        except NotFound:
+            return  # dropped meanwhile
+        except (VectorplaneError, OSError) as error:
+            # Searches go on without an index; the next write tries again.
+            _log.warning("%s could not be optimized: %s", name, error)
+
+
+def _new_vector(name: str, settings: Settings) -> edge.UpdateOperation:
+    def make() -> edge.UpdateOperation:
+        if ("vectors", name, "size") not in settings:
+            return edge.UpdateOperation.create_sparse_vector(
+                name, modifier_of(settings.get(("sparseVectors", name, "modifier")))
+            )
+        size = int(settings["vectors", name, "size"])
+        distance = getattr(edge.Distance, str(settings["vectors", name, "distance"]))
+        return edge.UpdateOperation.create_dense_vector(
+            name,
+            size,
+            distance,
+            multivector(settings.get(("vectors", name, "multivector"))),
+            datatype_of(settings.get(("vectors", name, "datatype"))),
+        )
+
+    return guarded(make)

@@ -1,0 +1,98 @@
+"""A real Qdrant server for tests: the one at `QDRANT_URL`, or one started from `qdrant` on PATH."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MISSING = "no Qdrant server: set QDRANT_URL or put qdrant on PATH"
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class QdrantServer:
+    url: str
+    grpc_port: int | None
+    api_key: str | None = None
+    pid: int | None = None
+
+
+def available() -> bool:
+    return bool(os.environ.get("QDRANT_URL") or shutil.which("qdrant"))
+
+
+@contextmanager
+def qdrant_server(**settings: str) -> Iterator[QdrantServer]:
+    """The server that the environment names, or a fresh one. `settings` are further
+    `QDRANT__...` variables."""
+    if (url := os.environ.get("QDRANT_URL")) and not settings:
+        port = os.environ.get("QDRANT_GRPC_PORT")
+        yield QdrantServer(url, int(port) if port else None, os.environ.get("QDRANT_API_KEY"))
+        return
+    with started(**settings) as server:
+        yield server
+
+
+@contextmanager
+def started(**settings: str) -> Iterator[QdrantServer]:
+    """A server of our own on free ports, with nothing in it, gone afterwards."""
+    program = shutil.which("qdrant")
+    if program is None:
+        raise FileNotFoundError(MISSING)
+    with tempfile.TemporaryDirectory(prefix="qdrant-") as folder:
+        http, grpc = free_port(), free_port()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")} | {
+            "QDRANT__SERVICE__HOST": "127.0.0.1",
+            "QDRANT__SERVICE__HTTP_PORT": str(http),
+            "QDRANT__SERVICE__GRPC_PORT": str(grpc),
+            "QDRANT__STORAGE__STORAGE_PATH": f"{folder}/storage",
+            "QDRANT__STORAGE__SNAPSHOTS_PATH": f"{folder}/snapshots",
+            "QDRANT__TELEMETRY_DISABLED": "true",
+            "QDRANT__CLUSTER__ENABLED": "false",
+            **settings,
+        }
+        log = Path(folder, "log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [program], cwd=folder, env=environment, stdout=output, stderr=output
+            )
+        try:
+            url = f"http://127.0.0.1:{http}"
+            _wait(url, process, log)
+            key = settings.get("QDRANT__SERVICE__API_KEY")
+            yield QdrantServer(url, grpc, key, process.pid)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+            process.wait()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"{url}/readyz", timeout=1):
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"qdrant did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
