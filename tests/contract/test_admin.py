@@ -6,6 +6,7 @@ import pytest
 
 from support.stores import COSINE, NOBODY, Stores
 from vectorplane.domain.model import Capability, Index, Owner, Record
+from vectorplane.domain.record import UNREADABLE
 from vectorplane.errors import CallerError, Conflict, NotFound, StoreRejected, VectorplaneError
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +231,23 @@ async def test_a_record_is_replaced_whole(store: Stores) -> None:
     found = await store.admin.describe(name)
     assert found is not None
     assert found.record == OWNED
+
+
+async def test_metadata_of_others_stays(store: Stores) -> None:
+    assert store.metadata is not None
+    name = await store.collection(record=OWNED)
+    await store.metadata.put(name, {"theirs": {"a": [1]}})
+    await store.admin.write_record(name, NOBODY)
+    found = await store.metadata.get(name)
+    assert found["theirs"] == {"a": [1]}
+    assert set(found) == {"theirs", "vectorplane"}
+    described = await store.admin.describe(name)
+    assert described is not None
+    assert described.record == NOBODY
+    await store.metadata.put(name, {"vectorplane": {"owner": "damaged"}})
+    described = await store.admin.describe(name)
+    assert described is not None
+    assert described.record == Record(owner=UNREADABLE)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -20,10 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 from kubernetes.config import ConfigException
 
-from support.cluster import Cluster
+from support.cluster import Cluster, Json
 from support.parts import require_or_skip
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +34,6 @@ SOURCES = ROOT / "tests" / "controlplane"
 NAMESPACE = "vectorplane-system"
 ACCOUNT = "vectorplane-operator"
 _USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
-_PARTS = ("controllers", "audit")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,33 @@ class ControlPlane:
     controllers: bool = True
     """Whether owner references and the deletion of namespaces are carried out."""
 
+    def requests(self) -> list[Json]:
+        """Every request of the operator so far, as the API server's audit log has them."""
+        if self.audit is None:
+            pytest.skip("this control plane writes no audit log")
+        lines = self.audit.read_text().splitlines() if self.audit.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def writes(self, namespace: str) -> list[tuple[str, str]]:
+        """Verb and resource of what the operator wrote in one namespace."""
+        return [
+            (request["verb"], "/".join(filter(None, (about["resource"], about.get("subresource")))))
+            for request in self.requests()
+            if request["verb"] not in ("get", "list", "watch")
+            and (about := request["objectRef"]).get("namespace") == namespace
+        ]
+
+
+@contextmanager
+def bare_controlplane(folder: Path) -> Iterator[Path]:
+    """One of its own, with nothing of ours in it; gives its kubeconfig."""
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        with _from_assets(Path(assets), folder) as kubeconfig:
+            yield kubeconfig
+    else:
+        with _from_module(built(), folder) as kubeconfig:
+            yield kubeconfig
+
 
 @contextmanager
 def controlplane(folder: Path) -> Iterator[ControlPlane]:
@@ -56,19 +84,14 @@ def controlplane(folder: Path) -> Iterator[ControlPlane]:
     if given := os.environ.get("VECTORPLANE_TEST_KUBECONFIG"):
         with _installed(Path(given), folder) as plane:
             yield plane
-    elif assets := os.environ.get("KUBEBUILDER_ASSETS"):
-        with (
-            _from_assets(Path(assets), folder) as kubeconfig,
-            _installed(kubeconfig, folder, controllers=False) as plane,
-        ):
-            yield plane
-    else:
-        binary = built()
-        with (
-            _from_module(binary, folder) as kubeconfig,
-            _installed(kubeconfig, folder, audit=folder / "audit.log") as plane,
-        ):
-            yield plane
+        return
+    controllers = not os.environ.get("KUBEBUILDER_ASSETS")
+    audit = folder / "audit.log" if controllers else None
+    with (
+        bare_controlplane(folder) as kubeconfig,
+        _installed(kubeconfig, folder, audit=audit, controllers=controllers) as plane,
+    ):
+        yield plane
 
 
 def built() -> Path:
@@ -154,13 +177,14 @@ def _installed(
         cluster.apply_folder(MANIFESTS)
         token = cluster.token(NAMESPACE, ACCOUNT)
         operators = folder / "operator.kubeconfig"
-        operators.write_text(_with_token(kubeconfig, token))
+        operators.write_text(with_token(kubeconfig, token))
         yield ControlPlane(kubeconfig, operators, cluster, audit, controllers)
     finally:
         cluster.close()
 
 
-def _with_token(kubeconfig: Path, token: str) -> str:
+def with_token(kubeconfig: Path, token: str) -> str:
+    """The same cluster, as somebody else."""
     document = yaml.safe_load(kubeconfig.read_text())
     context = next(
         c["context"] for c in document["contexts"] if c["name"] == document["current-context"]

@@ -6,9 +6,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -21,6 +21,14 @@ COSINE = {("vectors", "", "size"): 4, ("vectors", "", "distance"): "Cosine"}
 NOBODY = Record(owner=None)
 
 
+class Metadata(Protocol):
+    """A collection's raw metadata, as somebody else would write and read it."""
+
+    async def put(self, collection: str, extra: dict[str, Any]) -> None: ...
+
+    async def get(self, collection: str) -> dict[str, Any]: ...
+
+
 @dataclass
 class Stores:
     """One adapter, opened: its two halves, and what a test made in it."""
@@ -29,8 +37,7 @@ class Stores:
     admin: VectorAdmin
     points: VectorPoints
     made: list[str] = field(default_factory=list)
-    aliases: list[str] = field(default_factory=list)
-    put_metadata: Callable[[str, dict[str, Any]], Any] | None = None
+    metadata: Metadata | None = None
 
     def name(self, base: str = "c") -> str:
         """A collection's name that no other test has; dropped at the end."""
@@ -57,7 +64,15 @@ async def memory(path: Path, request: Request) -> AsyncIterator[Stores]:
     from vectorplane.adapters.vectors.memory import MemoryStore
 
     store = MemoryStore()
-    yield Stores("memory", store, store)
+
+    class Raw:
+        async def put(self, collection: str, extra: dict[str, Any]) -> None:
+            store.metadata(collection).update(extra)
+
+        async def get(self, collection: str) -> dict[str, Any]:
+            return store.metadata(collection)
+
+    yield Stores("memory", store, store, metadata=Raw())
 
 
 @asynccontextmanager
@@ -67,8 +82,18 @@ async def embedded(path: Path, request: Request) -> AsyncIterator[Stores]:
     except ModuleNotFoundError:
         require_or_skip("embedded", "the extra `embedded` is not installed")
     engine = await EmbeddedEngine.open(path / "engine")
+
+    class Raw:
+        async def put(self, collection: str, extra: dict[str, Any]) -> None:
+            entry = engine._catalogue.collections[collection]
+            entry = replace(entry, metadata={**entry.metadata, **extra})
+            engine._catalogue = engine._catalogue.having(collection, entry)
+
+        async def get(self, collection: str) -> dict[str, Any]:
+            return dict(engine._catalogue.collections[collection].metadata)
+
     try:
-        yield Stores("embedded", engine, engine)
+        yield Stores("embedded", engine, engine, metadata=Raw())
     finally:
         await engine.close()
 
@@ -85,7 +110,17 @@ async def _server(request: Request, kind: str, *, grpc: bool) -> AsyncIterator[S
     points = QdrantPoints(
         server.url, server.api_key, server.grpc_port if grpc else None, timeout=60
     )
-    stores = Stores(kind, admin, points)
+
+    class Raw:
+        async def put(self, collection: str, extra: dict[str, Any]) -> None:
+            await admin._rest.call("PATCH", f"/collections/{collection}", {"metadata": extra})
+
+        async def get(self, collection: str) -> dict[str, Any]:
+            info = await admin._rest.call("GET", f"/collections/{collection}")
+            found: dict[str, Any] = info["config"]["metadata"]
+            return found
+
+    stores = Stores(kind, admin, points, metadata=Raw())
     try:
         yield stores
         await stores.clean()

@@ -5,6 +5,7 @@ all tests share while they treat it well.
 from __future__ import annotations
 
 import itertools
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Operators:
         self._folder = folder
         self._running: OperatorProcess | None = None
         self._made_of: object = None
+        self._all: list[OperatorProcess] = []
 
     def get(self, engine: Engine, kubeconfig: Path | None = None, **env: str) -> OperatorProcess:
         """The one that runs, where it is the right one and lives; else a new one."""
@@ -42,7 +44,16 @@ class Operators:
         """One that is not started yet. The shared one must not run beside it."""
         log = self._folder / f"operator-{next(_numbers)}.log"
         path = kubeconfig or self._plane.operator_kubeconfig
-        return OperatorProcess(command, path, log, env)
+        operator = OperatorProcess(command, path, log, env)
+        self._all.append(operator)
+        return operator
+
+    def end(self) -> None:
+        """Kill what tests that failed left behind."""
+        for operator in self._all:
+            if operator is not self._running and operator.running:
+                operator.kill()
+        self.stop()
 
     def stop(self) -> None:
         if self._running and self._running.running:
@@ -63,7 +74,7 @@ class World:
         self.engine = engine
         self.operators = operators
         self.thread = thread
-        self.namespace = f"t{next(_numbers)}"
+        self.namespace = f"t{secrets.token_hex(3)}"
         self.store = f"{self.namespace}-store"
         self.proxies: dict[str, Proxy] = {}
         self._secrets: list[str] = []
@@ -81,7 +92,6 @@ class World:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         )
         self.make_store(self.store)
-        _ = self.operator
 
     def end(self) -> None:
         """Leave nothing that another test's operator would look at."""
@@ -100,6 +110,8 @@ class World:
         for name in self._secrets:
             self.cluster.delete("Secret", name, NAMESPACE)
         self.cluster.delete("Namespace", self.namespace)
+        for collection in self.engine.of(self.namespace):
+            self.engine.call("drop", collection)
 
     # Stores
 

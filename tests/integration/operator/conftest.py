@@ -43,15 +43,22 @@ def engine(request: pytest.FixtureRequest, thread: LoopThread) -> Iterator[Engin
 def operators(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
     running = Operators(plane, tmp_path_factory.mktemp("operators"))
     yield running
-    running.stop()
+    running.end()
 
 
 @pytest.fixture
-def world(
+def corner(
     plane: ControlPlane, engine: Engine, thread: LoopThread, operators: Operators
 ) -> Iterator[World]:
-    """A namespace and a store of one's own, and the operator running."""
+    """A namespace and a store of one's own; no operator is started for it."""
     made = World(plane, engine, thread, operators)
     made.begin()
     yield made
     made.end()
+
+
+@pytest.fixture
+def world(corner: World) -> World:
+    """The same, with the operator that tests share at work."""
+    _ = corner.operator
+    return corner

@@ -81,8 +81,8 @@ class Mortal:
 
 
 @pytest.fixture
-def mortal(world: World, tmp_path: Path) -> Iterator[Mortal]:
-    made = Mortal(world, tmp_path)
+def mortal(corner: World, tmp_path: Path) -> Iterator[Mortal]:
+    made = Mortal(corner, tmp_path)
     yield made
     made.end()
 
@@ -98,62 +98,62 @@ def _killed(
     return mortal.heal()
 
 
-def test_a_creation_survives_a_kill_after_any_write(world: World, mortal: Mortal) -> None:
+def test_a_creation_survives_a_kill_after_any_write(corner: World, mortal: Mortal) -> None:
     def ready(name: str) -> bool:
-        return bool(condition(world.get(name)).get("status") == "True")
+        return bool(condition(corner.get(name)).get("status") == "True")
 
     for write in itertools.count(1):
         name = f"made-{write}"
-        act, done = partial(world.apply, name, **DECLARED), partial(ready, name)
+        act, done = partial(corner.apply, name, **DECLARED), partial(ready, name)
         died = _killed(mortal, write, act, done)
-        resource = world.ready(name)
+        resource = corner.ready(name)
 
-        assert world.engine.of(world.namespace) == {world.full(f"{name}_1")}
-        _is_as(world, name, resource["metadata"]["uid"], {"category", "price"}, {"live"})
-        world.delete(name)
-        world.gone(name)
+        assert corner.engine.of(corner.namespace) == {corner.full(f"{name}_1")}
+        _is_as(corner, name, resource["metadata"]["uid"], {"category", "price"}, {"live"})
+        corner.delete(name)
+        corner.gone(name)
         if not died:
             break
     assert write > 6
 
 
-def test_an_edit_survives_a_kill_after_any_write(world: World, mortal: Mortal) -> None:
+def test_an_edit_survives_a_kill_after_any_write(corner: World, mortal: Mortal) -> None:
     def ready() -> bool:
-        resource = world.get()
+        resource = corner.get()
         seen = resource["status"].get("observedGeneration")
         return bool(seen == resource["metadata"]["generation"])
 
-    world.apply(**DECLARED)
-    uid = world.ready()["metadata"]["uid"]
+    corner.apply(**DECLARED)
+    uid = corner.ready()["metadata"]["uid"]
     for write in itertools.count(1):
-        died = _killed(mortal, write, lambda: world.apply(**EDITED), ready)
-        world.ready()
+        died = _killed(mortal, write, lambda: corner.apply(**EDITED), ready)
+        corner.ready()
 
-        assert world.engine.of(world.namespace) == {world.full("products_1")}
-        _is_as(world, "products", uid, {"price", "colour"}, {"next"})
-        found = world.engine.describe(world.full("products_1"))
+        assert corner.engine.of(corner.namespace) == {corner.full("products_1")}
+        _is_as(corner, "products", uid, {"price", "colour"}, {"next"})
+        found = corner.engine.describe(corner.full("products_1"))
         assert found
         assert found.settings[("hnsw", "m")] == 32
         assert found.indexes["price"].type == "Integer"
-        world.apply(**DECLARED)
-        world.ready()
+        corner.apply(**DECLARED)
+        corner.ready()
         if not died:
             break
     assert write > 6
 
 
-def test_a_deletion_survives_a_kill_after_any_write(world: World, mortal: Mortal) -> None:
+def test_a_deletion_survives_a_kill_after_any_write(corner: World, mortal: Mortal) -> None:
     def gone() -> bool:
-        return world.cluster.get("VectorCollection", "products", world.namespace) is None
+        return corner.cluster.get("VectorCollection", "products", corner.namespace) is None
 
     for write in itertools.count(1):
-        world.apply(**DECLARED)
-        world.ready()
-        died = _killed(mortal, write, world.delete, gone)
-        world.gone()
+        corner.apply(**DECLARED)
+        corner.ready()
+        died = _killed(mortal, write, corner.delete, gone)
+        corner.gone()
 
-        assert world.engine.of(world.namespace) == set()
-        assert world.engine.aliases(world.namespace) == {}
+        assert corner.engine.of(corner.namespace) == set()
+        assert corner.engine.aliases(corner.namespace) == {}
         if not died:
             break
     assert write > 2

@@ -108,7 +108,7 @@ async def test_the_job(server: qdrant.QdrantServer, grpc: bool) -> None:
 
 @pytest.mark.anyio
 async def test_qdrant_goes_away_and_comes_back() -> None:
-    """Waiting problems with Retry-After while it is stopped; the same processes serve afterwards."""
+    """Problems with Retry-After while it is stopped; the same processes serve afterwards."""
     if not qdrant.available() or os.environ.get("QDRANT_URL"):
         require_or_skip("qdrant", "a server that may be stopped is needed")
     with qdrant.started() as own:

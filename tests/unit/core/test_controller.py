@@ -24,11 +24,6 @@ pytestmark = pytest.mark.anyio
 KEY = Key("shop", "products")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Store(MemoryStore):
     """A memory store that can be away."""
 

@@ -11,11 +11,6 @@ from vectorplane.queue import KeyedQueue, backoff
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Gate:
     """A handler that waits for its permission, and notes who was in it at once."""
 

@@ -26,11 +26,6 @@ WISH = Desired(
 )
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Failing(MemoryStore):
     """The memory store, with one call that raises an error a number of times."""
 

@@ -69,7 +69,11 @@ class ManifestFolder:
             except TimeoutError:
                 pass
             self._changed.clear()
-            delay = await asyncio.to_thread(self.sync, loop.time())
+            try:
+                delay = await asyncio.to_thread(self.sync, loop.time())
+            except OSError as error:
+                self._tell({str(self._folder): f"cannot be carried out: {error}"})
+                delay = TRY_AGAIN
 
     def sync(self, now: float) -> float | None:
         """Look once; gives the seconds until it should look again, whatever happens."""

@@ -51,7 +51,7 @@ def read_file(path: Path) -> Reading:
     try:
         documents = load(path, file=path.name)
     except BadManifest as error:
-        return Reading(problem=error.message)
+        return Reading(problem=error.message.removeprefix(f"{path.name}, "))
     foreign = [d for d in documents if not (d.api_version or d.kind)]
     notes = [f"{d.place}: no manifest, left out" for d in foreign]
     reading = _read([d for d in documents if d not in foreign])

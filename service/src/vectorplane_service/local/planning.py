@@ -21,7 +21,7 @@ from vectorplane.domain.actions import (
     DropCollection,
     DropIndex,
 )
-from vectorplane.domain.model import Key, Owner
+from vectorplane.domain.model import Key, Owner, Record
 from vectorplane.domain.plan import Plan
 from vectorplane.errors import VectorplaneError
 from vectorplane.ports.resources import Resource
@@ -73,13 +73,13 @@ async def previews(
     cache = ResourceCache()
     for resource in known:
         cache.put(resource)
-    owners = {} if cluster else {w.key: await _recorded_owner(w.key, store) for w in wishes}
-    wished = [_wished(wish, cache.get(wish.key), owners.get(wish.key)) for wish in wishes]
+    records = {} if cluster else {wish.key: await _record(wish.key, store) for wish in wishes}
+    wished = [_wished(wish, cache.get(wish.key), records.get(wish.key)) for wish in wishes]
     for resource in wished:
         cache.put(resource)
     found = []
     for resource in wished:
-        owner = owners.get(resource.key)
+        owner = _owner(records.get(resource.key))
         theirs = owner.cluster if owner and owner.uid == resource.uid else "new"
         try:
             desired = desired_of(resource, cluster or theirs, cache.rivals(resource.key))
@@ -90,21 +90,29 @@ async def previews(
     return found
 
 
-def _wished(wish: Wish, live: Resource | None, owner: Owner | None) -> Resource:
+def _wished(wish: Wish, live: Resource | None, record: Record | None) -> Resource:
     """The resource as it would be once the wish was applied."""
-    if live is None:
-        uid = owner.uid if owner else str(uuid4())
-        return Resource(wish.key, uid, 1, now(), wish.spec, annotations=wish.annotations)
-    generation = live.generation + (live.spec != wish.spec)
-    return replace(live, spec=wish.spec, generation=generation, annotations=wish.annotations)
+    if live:
+        generation = live.generation + (live.spec != wish.spec)
+        return replace(live, spec=wish.spec, generation=generation, annotations=wish.annotations)
+    owner = _owner(record)
+    uid = owner.uid if owner else str(uuid4())
+    generation = record.generation if record else 1
+    return Resource(wish.key, uid, generation, now(), wish.spec, annotations=wish.annotations)
 
 
-async def _recorded_owner(key: Key, store: VectorAdmin) -> Owner | None:
-    """Whom the store's record names, where that is a resource of this name."""
+async def _record(key: Key, store: VectorAdmin) -> Record | None:
+    """The store's record of the collection of a name, where a resource of this name owns it."""
     physical = (await store.listing()).aliases.get(key.collection)
     found = await store.describe(physical) if physical else None
-    owner = found.record.owner if found and found.record else None
-    return owner if owner and (owner.namespace, owner.name) == (key.namespace, key.name) else None
+    owner = _owner(found.record) if found else None
+    if found is None or owner is None:
+        return None
+    return found.record if (owner.namespace, owner.name) == (key.namespace, key.name) else None
+
+
+def _owner(record: Record | None) -> Owner | None:
+    return record.owner if record else None
 
 
 def _sign(action: Action, new: bool) -> str:

@@ -82,8 +82,10 @@ def _answer(resource: Resource) -> Answer:
 async def _look(data: DataFolder, keys: list[Key]) -> bool:
     """One look at each resource, and at those that it concerns; False where somebody else holds
     the engine."""
+    from vectorplane_service import logs
     from vectorplane_service.local.stores import EmbeddedStores, opened
 
+    logs.configure("warning", "console")
     try:
         async with opened(data.engine) as engine:
             concerned: list[Key] = []

@@ -202,11 +202,7 @@ class Shard:
         """
         self.optimizing = True
         try:
-            async with self.writing:
-                await asyncio.to_thread(guarded, self.live.flush)
-                await asyncio.to_thread(copy_shard, self.path, target)
-                self.journal, self.changed, self.reshaped = [], 0, False
-            settings = self.settings
+            settings = await self._copy(target)
             if not await optimize_apart(target):
                 return False
             async with changing, self.writing:
@@ -220,6 +216,15 @@ class Shard:
             self.optimizing = False
             if self.path != target:
                 shutil.rmtree(target, ignore_errors=True)
+
+    @whole
+    async def _copy(self, target: Path) -> Settings:
+        """A copy as of now. From here on, what is written goes into the journal too."""
+        async with self.writing:
+            await asyncio.to_thread(guarded, self.live.flush)
+            await asyncio.to_thread(copy_shard, self.path, target)
+            self.journal, self.changed, self.reshaped = [], 0, False
+            return self.settings
 
     @whole
     async def _take_over(self, target: Path, commit: Callable[[], Awaitable[None]]) -> None:

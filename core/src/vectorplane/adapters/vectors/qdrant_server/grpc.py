@@ -21,7 +21,7 @@ from qdrant_client.conversions.conversion import grpc_to_payload, payload_to_grp
 from vectorplane.adapters.vectors.common.schema import unwrap
 from vectorplane.adapters.vectors.common.searches import Checked
 from vectorplane.adapters.vectors.qdrant_server.grpc_filters import filter_message, id_message
-from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, place_of
+from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, REFUSES, place_of, seconds
 from vectorplane.adapters.vectors.qdrant_server.transport import Upserts, Wanted
 from vectorplane.errors import (
     Conflict,
@@ -162,15 +162,22 @@ def _error(error: grpc.aio.AioRpcError, place: str) -> VectorplaneError:
         case code.UNAUTHENTICATED | code.PERMISSION_DENIED:
             return StoreUnauthorized(f"{place} refuses the API key")
         case code.RESOURCE_EXHAUSTED:
-            return StoreOverloaded(f"{place} is overloaded: {said}")
+            return StoreOverloaded(
+                f"{place} is overloaded: {said}", retry_after=_retry_after(error)
+            )
         case code.NOT_FOUND:
             return NotFound(said)
         case code.ALREADY_EXISTS:
             return Conflict(said)
         case code.INVALID_ARGUMENT | code.FAILED_PRECONDITION | code.OUT_OF_RANGE:
-            return StoreRejected(f"{place} refuses the request: {said}")
+            return StoreRejected(f"{place}{REFUSES}: {said}")
         case _:
             return StoreFailed(f"{place}: {said}")
+
+
+def _retry_after(error: grpc.aio.AioRpcError) -> float | None:
+    found = dict(error.trailing_metadata() or ()).get("retry-after")
+    return seconds(found.decode() if isinstance(found, bytes) else found)
 
 
 def _vector(vector: Any) -> Json:

@@ -18,7 +18,7 @@ from vectorplane.adapters.vectors.common.ids import check_id, check_ids
 from vectorplane.adapters.vectors.common.schema import Schema, check_points, check_selection
 from vectorplane.adapters.vectors.common.searches import check_count, check_searches
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
-from vectorplane.adapters.vectors.qdrant_server.rest import Rest
+from vectorplane.adapters.vectors.qdrant_server.rest import Rest, without_place
 from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport, Transport
 from vectorplane.domain.model import Collection
 from vectorplane.errors import InvalidInput, NotFound, StoreRejected
@@ -173,7 +173,7 @@ class QdrantPoints:
         except StoreRejected as error:
             # Our checks passed, so the collection may have changed under us.
             self._schemas.pop(collection, None)
-            raise InvalidInput(error.message) from error
+            raise InvalidInput(without_place(error.message)) from error
 
 
 def _transport(

@@ -26,6 +26,9 @@ from vectorplane.errors import (
 )
 
 MAX_SHOWN = 300
+REFUSES = " refuses the request"
+KEEPALIVE_SECONDS = 3.0
+"""Qdrant closes an idle connection after five; a request must not meet that moment."""
 
 
 def place_of(url: str) -> str:
@@ -65,7 +68,7 @@ def status_error(
     if status in (408, 504):
         return StoreTimeout(f"{place} gave no answer in time{said}")
     if status in (400, 413, 422):
-        return StoreRejected(f"{place} refuses the request{said}")
+        return StoreRejected(f"{place}{REFUSES}{said}")
     return StoreFailed(f"{place} answered HTTP {status}{said}")
 
 
@@ -80,12 +83,23 @@ def transport_error(error: Exception, place: str) -> VectorplaneError:
     return StoreFailed(f"{place}: {type(error).__name__}")
 
 
+def without_place(message: str) -> str:
+    """What a store said of a request, for a caller who need not know where the store is."""
+    return message.partition(REFUSES)[2].removeprefix(": ") or "the store refuses the request"
+
+
 def seconds(header: str | None) -> float | None:
     """A Retry-After in seconds; its form as a date is left out of account."""
     try:
         return None if header is None else max(0.0, float(header))
     except ValueError:
         return None
+
+
+def _tls(url: str, verify: bool | str) -> bool | ssl.SSLContext:
+    if not url.startswith("https"):
+        return False  # no certificates are loaded for nothing
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
 
 
 def _cause(error: BaseException) -> str:
@@ -108,11 +122,13 @@ class Rest:
     ) -> None:
         self.place = place_of(check_url(url))
         headers = {"user-agent": agent} | ({"api-key": api_key} if api_key else {})
-        context: bool | ssl.SSLContext = (
-            ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
-        )
         self._client = httpx.AsyncClient(
-            base_url=check_url(url), headers=headers, timeout=timeout, verify=context
+            base_url=check_url(url),
+            headers=headers,
+            timeout=timeout,
+            verify=_tls(url, verify),
+            limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
+            trust_env=False,
         )
 
     async def call(
