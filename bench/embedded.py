@@ -1,131 +1,128 @@
-"""`make bench-embedded`: the embedded engine through its port, 50,000 x 384, 16 clients in one
-process.
+"""The embedded engine behind the API, in one process: what `vectorplane dev` gives.
 
-Loads clustered random vectors, waits for the index, and searches with a payload and a limit of 10.
-Recall is counted against an exact search, so that speed is not bought with it. The last line is for
-machines.
+    python bench/embedded.py
+
+50,000 vectors of 384 numbers, 16 clients. The service and the engine share one process; the load
+generator is beside it on the same machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import random
-import statistics
-import tempfile
+import os
+import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import uvicorn
+from common import (
+    COLLECTION,
+    POINTS,
+    SECONDS,
+    SIZE,
+    WARM_SECONDS,
+    Load,
+    Measured,
+    Target,
+    free_port,
+    payload,
+    process,
+    table,
+    vectors,
+    workspace,
+)
 
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine
-from vectorplane.domain.model import Record
-from vectorplane.ports.vectors import Point, Search
+from vectorplane.domain.model import Owner, Record
+from vectorplane.ports.vectors import Point
+from vectorplane_service import logs
+from vectorplane_service.app import create_app
+from vectorplane_service.protocol import ServiceProtocol
+from vectorplane_service.settings import ServiceSettings
 
-COLLECTION = "bench_1"
-CLUSTERS = 200
-BATCH = 500
-LIMIT = 10
-
-
-def clustered(count: int, size: int, seed: int) -> Iterator[list[float]]:
-    """Points around some centres, which is how embeddings lie, and what an index is made for."""
-    rng = random.Random(seed)
-    centres = [[rng.gauss(0, 1) for _ in range(size)] for _ in range(CLUSTERS)]
-    noise = [rng.gauss(0, 0.4) for _ in range(100_003)]
-    for _ in range(count):
-        start = rng.randrange(len(noise) - size)
-        yield [c + n for c, n in zip(rng.choice(centres), noise[start : start + size], strict=True)]
+CLIENTS = (1, 16, 64)
+PHYSICAL = f"{COLLECTION}_1"
+INDEX_SECONDS = 300
 
 
-async def load(engine: EmbeddedEngine, rows: list[list[float]]) -> float:
-    start = time.perf_counter()
-    for first in range(0, len(rows), BATCH):
+async def fill(folder: Path, points: Any) -> None:
+    engine = await EmbeddedEngine.open(folder)
+    namespace, _, name = COLLECTION.partition(".")
+    settings = {("vectors", "", "size"): SIZE, ("vectors", "", "distance"): "Cosine"}
+    await engine.create(PHYSICAL, settings, Record(Owner("bench", namespace, name, "bench")))
+    await engine.change_aliases({COLLECTION: PHYSICAL}, frozenset())
+    started = time.perf_counter()
+    for first in range(0, POINTS, 1000):
+        chunk = points[first : first + 1000].tolist()
         await engine.upsert(
-            COLLECTION,
-            [
-                Point(i, rows[i], {"title": f"document {i}", "group": i % 10, "price": i / 7})
-                for i in range(first, min(first + BATCH, len(rows)))
-            ],
+            PHYSICAL,
+            [Point(first + i, vector, payload(first + i)) for i, vector in enumerate(chunk)],
         )
-    return time.perf_counter() - start
+    print(f"{POINTS:,} points in {time.perf_counter() - started:.1f} s", flush=True)
+    end = time.monotonic() + INDEX_SECONDS
+    while (found := await engine.resolve(COLLECTION)).indexed_vectors < POINTS * 0.9:
+        if time.monotonic() > end:
+            raise SystemExit(f"not indexed within {INDEX_SECONDS} s")
+        await asyncio.sleep(0.2)
+    print(
+        f"indexed {found.indexed_vectors:,} after {time.perf_counter() - started:.1f} s", flush=True
+    )
+    await engine.close()
 
 
-async def run(
-    engine: EmbeddedEngine, queries: list[list[float]], clients: int, seconds: float
-) -> tuple[float, list[float]]:
-    """Searches a second, and the latency of each in milliseconds."""
-    took: list[float] = []
-    end = time.perf_counter() + seconds
-
-    async def client(number: int) -> None:
-        i = number
-        while (start := time.perf_counter()) < end:
-            [hits] = await engine.search(COLLECTION, [Search(queries[i % len(queries)], LIMIT)])
-            assert len(hits) == LIMIT
-            took.append((time.perf_counter() - start) * 1000)
-            i += clients
-
-    start = time.perf_counter()
-    await asyncio.gather(*(client(n) for n in range(clients)))
-    return len(took) / (time.perf_counter() - start), took
+def serve(folder: Path, port: int) -> None:
+    """The server process, as `vectorplane dev` runs it."""
+    settings = ServiceSettings.load(env_file=None)
+    logs.configure(settings.log_level, settings.log_format)
+    app = create_app(settings, points=lambda: EmbeddedEngine.open(folder))
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http=ServiceProtocol,
+        access_log=False,
+        log_config=None,
+    )
 
 
-async def recall(engine: EmbeddedEngine, queries: list[list[float]]) -> float:
-    found = 0
-    for query in queries:
-        [near] = await engine.search(COLLECTION, [Search(query, LIMIT, payload=False)])
-        [exact] = await engine.search(
-            COLLECTION, [Search(query, LIMIT, payload=False, params={"exact": True})]
-        )
-        found += len({h.id for h in near} & {h.id for h in exact})
-    return found / (LIMIT * len(queries))
-
-
-async def bench(path: Path, count: int, size: int, seconds: float) -> str:
-    rows = list(clustered(count + 1000, size, seed=1))
-    rows, queries = rows[:count], rows[count:]
-    engine = await EmbeddedEngine.open(path)
-    try:
-        settings = {("vectors", "", "size"): size, ("vectors", "", "distance"): "Cosine"}
-        await engine.create(COLLECTION, settings, Record(owner=None))
-        load_s = await load(engine, rows)
-        start = time.perf_counter()
-        await engine.settle()
-        optimize_s = time.perf_counter() - start
-        state = await engine.describe(COLLECTION)
-        assert state is not None
-        print(f"{count:,} x {size}: loaded in {load_s:.1f} s, optimized in {optimize_s:.1f} s")
-        found = await recall(engine, queries[:100])
-        print(f"{state.indexed_vectors:,} vectors indexed, recall@10 {found:.3f}")
-        print(f"{'clients':>8} {'searches/s':>11} {'median ms':>10} {'p99 ms':>8}")
-        rates = {}
-        for clients in (1, 4, 16, 64):
-            await run(engine, queries, clients, 0.3)
-            rates[clients], took = await run(engine, queries, clients, seconds)
-            p99 = statistics.quantiles(took, n=100)[98]
-            median = statistics.median(took)
-            print(f"{clients:>8} {rates[clients]:>11,.0f} {median:>10.2f} {p99:>8.2f}")
-    finally:
-        await engine.close()
-    start = time.perf_counter()
-    engine = await EmbeddedEngine.open(path)
-    try:
-        await engine.search(COLLECTION, [Search(queries[0], LIMIT)])
-    finally:
-        await engine.close()
-    print(f"opened again and searched in {time.perf_counter() - start:.2f} s")
-    return f"embedded_rps_16={rates[16]:.0f} load_s={load_s:.2f} optimize_s={optimize_s:.2f}"
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=50_000)
-    parser.add_argument("--size", type=int, default=384)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-embedded-") as folder:
-        print(asyncio.run(bench(Path(folder), options.count, options.size, options.seconds)))
+    points, queries = vectors()
+    rows: list[tuple[str, int, Measured]] = []
+    with workspace() as folder:
+        asyncio.run(fill(folder / "engine", points))
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        command = [sys.executable, __file__, str(folder / "engine"), str(port)]
+        load = Load(folder, queries)
+        with process(command, f"{address}/health/ready", folder, AUTH_ENABLED="false") as server:
+            url = f"{address}/api/v1/collections/{COLLECTION}/search"
+            target = Target("vectorplane, embedded engine", url, "vector")
+            load.run(target, 1)
+            spent = {}
+            for clients in CLIENTS:
+                before = cpu_seconds(server.pid)
+                measured = load.run(target, clients)
+                taken = cpu_seconds(server.pid) - before
+                spent[clients] = taken / (measured.rate * (SECONDS + WARM_SECONDS)) * 1e6
+                rows.append((target.name, clients, measured))
+    table(rows)
+    found = {clients: measured for _, clients, measured in rows}
+    print(f"one process; load from {load.generator}; about {spent[16]:.0f} us of CPU a search")
+    print(
+        f"embedded_http_rps_16={found[16].rate:.0f} embedded_median_ms_1={found[1].median_ms:.2f}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 3:
+        serve(Path(sys.argv[1]), int(sys.argv[2]))
+    else:
+        main()

@@ -90,6 +90,9 @@ def serving() -> Iterator[str]:
     try:
         yield address(process, log)
     finally:
+        # A second Ctrl-C must not end us before the server has ended.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         process.terminate()
         try:
             process.wait(timeout=20)

@@ -26,6 +26,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -67,8 +68,6 @@ func main() {
 	if p.dir == "" {
 		log.Fatal("-dir is needed")
 	}
-	// Pdeathsig below follows the thread that starts the child, so this one must stay.
-	runtime.LockOSThread()
 	if err := p.serve(); err != nil {
 		log.Fatal(err)
 	}
@@ -88,9 +87,7 @@ func (p plane) serve() error {
 	if err := errors.Join(p.writeSigningKey(), p.writeAccess(), p.writeAuditPolicy()); err != nil {
 		return err
 	}
-	if err := p.startManager(); err != nil {
-		return fmt.Errorf("controller manager: %w", err)
-	}
+	go p.runManager()
 	go exitWithInput()
 	command := apiserver.NewAPIServerCommand()
 	command.SetArgs(p.apiArgs(etcd.Config().ListenClientUrls[0].String()))
@@ -146,10 +143,20 @@ func (p plane) startEtcd() (*embed.Etcd, error) {
 	return etcd, nil
 }
 
-func (p plane) startManager() error {
+// runManager runs the controller manager beside the API server, and ends this process where it ends.
+func (p plane) runManager() {
+	// Pdeathsig follows the thread that starts the child, so this one must stay.
+	runtime.LockOSThread()
 	self, err := os.Executable()
 	if err != nil {
-		return err
+		log.Fatal(err)
+	}
+	// The API server makes its certificate at its start, and the kubeconfig names it.
+	for {
+		if _, err := os.Stat(p.certificate()); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	child := exec.Command(self, managerRole,
 		"--kubeconfig="+p.path("kubeconfig"),
@@ -157,13 +164,13 @@ func (p plane) startManager() error {
 		"--secure-port=0",
 		"--service-account-private-key-file="+p.path("signing.key"),
 		"--controllers="+strings.Join(controllerNames, ","),
-		// Namespaces and custom kinds are new in every test: find them at once.
-		"--namespace-sync-period=1m",
 	)
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return child.Start()
+	log.Fatalf("controller manager: %v", child.Run())
 }
+
+func (p plane) certificate() string { return p.path("certs/apiserver.crt") }
 
 func (p plane) writeAccess() error {
 	tokens := []byte("admin,admin,1,\"system:masters\"\n")
@@ -179,7 +186,7 @@ clusters:
 - {name: test, cluster: {server: "https://127.0.0.1:%d", certificate-authority: %q}}
 users:
 - {name: admin, user: {token: admin}}
-`, p.port, p.path("certs/apiserver.crt"))
+`, p.port, p.certificate())
 	return os.WriteFile(p.path("kubeconfig"), kubeconfig, 0o600)
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,7 +51,8 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path) -> None:
         found = Configuration()
-        config.load_kube_config(str(kubeconfig), client_configuration=found)
+        load: Callable[..., None] = config.load_kube_config
+        load(str(kubeconfig), client_configuration=found)
         context = ssl.create_default_context(cafile=found.ssl_ca_cert)
         if found.cert_file:
             context.load_cert_chain(found.cert_file, found.key_file)
@@ -87,7 +90,7 @@ class Cluster:
                 if manifest:
                     self.apply(manifest)
         for kind in ("VectorCollection", "VectorStore"):
-            wait(lambda kind=kind: self._serves(kind), f"the API serves {kind}")
+            wait(partial(self._serves, kind), f"the API serves {kind}")
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Json | None:
         try:
@@ -183,7 +186,4 @@ def _place(manifest: Json) -> Json:
 
 
 def _json(body: Json) -> str:
-    # JSON is YAML, and the API server tells them apart by the content type.
-    import json
-
     return json.dumps(body)

@@ -4,10 +4,12 @@ adds no finalizer and no annotation, keeps no progress, and stays light with man
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import kopf
 import structlog
+from kubernetes.aio.config import ConfigException
 
 from vectorplane.settings import SettingsError
 from vectorplane.spec import GROUP, VERSION
@@ -27,14 +29,19 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
     @kopf.on.startup(registry=registry, id="start")
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
+        # kopf's own tasks begin, so that one of them cannot complain when a start is refused.
+        await asyncio.sleep(0)
         try:
             ours = OperatorSettings.load(env_file=None)
         except SettingsError as error:
-            raise kopf.PermanentError(str(error)) from None
+            raise _refused(str(error)) from None
         logs.configure(ours.operator_log_format, ours.operator_log_level)
         operator = Operator(ours, connect)
         try:
             await operator.start()
+        except (OSError, ConfigException) as error:
+            await operator.stop()
+            raise _refused(str(error)) from None
         except BaseException:
             await operator.stop()
             raise
@@ -52,6 +59,11 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
     @kopf.on.event(GROUP, VERSION, STORES, registry=registry, id="store")
     async def store(event: kopf.RawEvent, **_: Any) -> None:
         running[0].store_seen(event["type"], event["object"])
+
+
+def _refused(message: str) -> SystemExit:
+    """A start that a person must mend. kopf would try it again for ever, or show a traceback."""
+    return SystemExit(f"error: {message}")
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -141,6 +141,7 @@ class KubeResources:
             try:
                 written = await self._api.apply(f"{_path(resource.key)}/status", body)
             except Gone:
+                self.gone(resource.key, resource.uid)
                 return
             except Stale:
                 # Another one took its name; the event says so too.

@@ -38,6 +38,7 @@ from vectorplane_service.embedding import EmbedderFactory, Embedding
 from vectorplane_service.health.endpoints import OPERATIONS as HEALTH
 from vectorplane_service.health.endpoints import STATUS_OPERATIONS as STATUS
 from vectorplane_service.health.service import Health
+from vectorplane_service.hotpath import HotPath
 from vectorplane_service.metrics import OPERATIONS as METRICS
 from vectorplane_service.metrics import Metrics
 from vectorplane_service.middleware import RequestMiddleware
@@ -93,6 +94,7 @@ def create_app(
         redirect_slashes=False,
     )
     problems.install(app)
+    app.add_middleware(HotPath, prefix=settings.base_path, operations=VERSIONED)
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, metrics=metrics)
     documentation.install(app, settings.base_path, VERSIONED, UNVERSIONED)
     return app

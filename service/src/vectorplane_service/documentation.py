@@ -62,6 +62,8 @@ class Operation:
     problems: tuple[int, ...] = ()
     also: Mapping[int, str] = field(default_factory=dict)
     """Further good answers: status and what it says."""
+    hot: bool = False
+    """Asked so often that it has a short way: see `hotpath`."""
 
     @property
     def name(self) -> str:

@@ -34,6 +34,7 @@ class RequestMiddleware:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
+        self._log: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,14 +79,20 @@ class RequestMiddleware:
     def _done(self, scope: Scope, status: int, seconds: float) -> None:
         route = _template(scope)
         self._metrics.answered(scope["method"], route, status, seconds)
-        say = log.debug if route in _QUIET and status < 400 else log.info
-        say(
-            "request",
-            method=scope["method"],
-            route=route,
-            status=status,
-            duration_ms=round(seconds * 1000, 3),
-        )
+        if self._log is None:
+            # Bound once: finding the configuration takes longer than writing the line.
+            self._log = log.bind()
+        say = self._log.debug if route in _QUIET and status < 400 else self._log.info
+        line = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+        }
+        key = scope.get("vectorplane.key")
+        if key is not None:
+            line["key"] = key
+        say("request", **line)
 
 
 class _Limited:

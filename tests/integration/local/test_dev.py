@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from support.local import Local, eventually, manifest, point
+from support.local import Dev, Local, eventually, manifest, point
 
+BODY = b'{"points": [{"id": 1, "vector": [1, 2, 3, 4]}]}'
 CPU_SECONDS = 3.0
 """Of its processor time until it answers: on a machine that is not busy, the seconds it takes."""
 
@@ -62,30 +63,49 @@ def test_a_clean_stop_keeps_the_data_and_leaves_no_trace(local: Local, number: i
     assert local.object("products")["metadata"]["generation"] == 1
 
 
+def under_way(dev: Dev) -> socket.socket:
+    """A request that the server has begun with, and that waits for the rest of its body."""
+    address = urlsplit(dev.url)
+    head = (
+        "PUT /api/v1/collections/shop.products/points HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    )
+    client = socket.create_connection((address.hostname, address.port), timeout=30)
+    client.sendall(head.encode() + BODY[:10])
+    # It counts the request that asks, too.
+    metrics = f"{dev.url}/metrics"
+    eventually(lambda: " 2.0" in _inflight(httpx.get(metrics, trust_env=False).text))
+    return client
+
+
 def test_a_stop_lets_requests_under_way_end(local: Local) -> None:
     local.write("products.yaml", manifest())
     dev = local.dev()
     local.until_ready("products")
-    address = urlsplit(dev.url)
-    body = b'{"points": [{"id": 1, "vector": [1, 2, 3, 4]}]}'
-    head = (
-        "PUT /api/v1/collections/shop.products/points HTTP/1.1\r\nHost: x\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
-        client.sendall(head.encode() + body[:10])
-        # The server has begun with it once it counts it.
-        metrics = f"{dev.url}/metrics"
-        eventually(lambda: " 2.0" in _inflight(httpx.get(metrics, trust_env=False).text))
+    with under_way(dev) as client:
+        # A terminal sends the one to everybody, and who started it the other.
+        dev.process.send_signal(signal.SIGINT)
         dev.process.send_signal(signal.SIGTERM)
-        eventually(lambda: not _listens(address.hostname, address.port))
-        client.sendall(body[10:])
+        eventually(lambda: not _listens(dev.url))
+        client.sendall(BODY[10:])
         answer = client.recv(65536)
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert dev.end() == 0
+    assert "Traceback" not in dev.said()
     again = local.dev()
     local.until_ready("products")
     assert again.count("shop.products") == 1
+
+
+def test_a_second_ctrl_c_waits_for_nobody(local: Local) -> None:
+    local.write("products.yaml", manifest())
+    dev = local.dev()
+    local.until_ready("products")
+    with under_way(dev):
+        dev.process.send_signal(signal.SIGINT)
+        eventually(lambda: not _listens(dev.url))
+        assert dev.process.poll() is None
+        assert dev.end(signal.SIGINT) == 0
 
 
 def _inflight(text: str) -> str:
@@ -93,9 +113,10 @@ def _inflight(text: str) -> str:
     return next((line for line in lines if line.startswith("vectorplane_inflight")), "")
 
 
-def _listens(host: str | None, port: int | None) -> bool:
+def _listens(url: str) -> bool:
+    address = urlsplit(url)
     try:
-        with socket.create_connection((host, port), timeout=1):
+        with socket.create_connection((address.hostname, address.port), timeout=1):
             return True
     except OSError:
         return False

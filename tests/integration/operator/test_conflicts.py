@@ -19,7 +19,8 @@ def _second_after(world: World, resource: Json, name: str) -> None:
         )
         created: str = made["metadata"]["creationTimestamp"]
         world.cluster.delete("Secret", f"clock-{name}", world.namespace)
-        return created > resource["metadata"]["creationTimestamp"]
+        before: str = resource["metadata"]["creationTimestamp"]
+        return created > before
 
     wait(later, "the clock moves on")
 

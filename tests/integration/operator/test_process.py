@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,8 +64,7 @@ def test_a_wrong_setting_ends_the_start_and_is_named(
     operators: Operators, command: list[str]
 ) -> None:
     operators.stop()
-    wrong = {"OPERATOR_HTTP_PORT": "no-port", "OPERATOR_RESYNC_SECONDS": "-1"}
-    operator = operators.new(command, **wrong)
+    operator = operators.new(command, OPERATOR_HTTP_PORT="no-port", OPERATOR_RESYNC_SECONDS="-1")
     operator.start(ready=False)
 
     assert operator.process
@@ -71,6 +72,31 @@ def test_a_wrong_setting_ends_the_start_and_is_named(
     assert "OPERATOR_HTTP_PORT: " in operator.text()
     assert "OPERATOR_RESYNC_SECONDS: " in operator.text()
     assert "no-port" not in operator.text()
+    assert "Traceback" not in operator.text()
+
+
+def test_a_port_that_is_taken_ends_the_start(operators: Operators) -> None:
+    operators.stop()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        operator = operators.new(COMMAND, OPERATOR_HTTP_PORT=port)
+        operator.start(ready=False)
+        assert operator.process
+        assert operator.process.wait(30) == 1
+    assert "address already in use" in operator.text()
+    assert "Traceback" not in operator.text()
+
+
+def test_without_a_cluster_the_start_ends(operators: Operators, tmp_path: Path) -> None:
+    operators.stop()
+    operator = operators.new(COMMAND, tmp_path / "no-kubeconfig")
+    operator.start(ready=False)
+    assert operator.process
+    assert operator.process.wait(30) == 1
+    assert "error: " in operator.text()
+    assert "Traceback" not in operator.text()
 
 
 def test_it_waits_for_an_api_server_that_is_away(
@@ -210,11 +236,7 @@ def test_ready_comes_soon_after_apply(world: World, capsys: pytest.CaptureFixtur
     for number in range(10):
         begun = time.perf_counter()
         world.apply(f"products-{number}")
-        wait(
-            lambda number=number: world.get(f"products-{number}").get("status"),
-            "a status",
-            every=0.005,
-        )
+        wait(partial(_status, world, f"products-{number}"), "a status", every=0.005)
         taken.append(time.perf_counter() - begun)
         world.ready(f"products-{number}")
     with capsys.disabled():
@@ -223,6 +245,10 @@ def test_ready_comes_soon_after_apply(world: World, capsys: pytest.CaptureFixtur
             f"longest {max(taken):.3f} s"
         )
     assert statistics.median(taken) < 5
+
+
+def _status(world: World, name: str) -> object:
+    return world.get(name).get("status")
 
 
 @pytest.mark.skipif("COVERAGE_PROCESS_CONFIG" in os.environ, reason="coverage takes memory too")

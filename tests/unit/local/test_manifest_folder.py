@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def test_a_removal_while_nobody_looked_is_seen_by_the_next_process(world: World)
             "spec.vectors[0].size in body should be greater than or equal to 1",
         ),
         (manifest("a", 4, "shop").replace("size", "sise"), 'unknown field "spec.vectors[0].sise"'),
-        ("a: [", "a.yaml"),
+        ("a: [", "document 1, line 1: yaml: "),
         (manifest("a", 8, "shop") + manifest("c", 0), '"c" is invalid'),
     ],
 )
@@ -248,3 +249,43 @@ def test_what_is_still_being_deleted_is_applied_once_it_is_gone(world: World) ->
     world.sync(1.0)
     assert world.problems == {}
     assert world.read(A).resource.generation == 1
+
+
+def test_a_disk_that_takes_nothing_is_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("a.yaml", manifest("a", namespace="shop"))
+    written = monkeypatch.context
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def follow() -> None:
+        following = asyncio.create_task(world.folder.follow())
+        world.folder.changed()
+        with written() as patch:
+            patch.setattr("vectorplane_service.local.records.write_json", full)
+            while not world.problems:
+                await asyncio.sleep(0.01)
+        assert "No space left" in world.problems[str(world.path)]
+        while world.problems:
+            await asyncio.sleep(0.01)
+        following.cancel()
+
+    asyncio.run(asyncio.wait_for(follow(), 20))
+    assert world.files.keys() == [A]
+
+
+def test_a_damaged_resource_is_a_problem_of_its_file(world: World, tmp_path: Path) -> None:
+    world.write("a.yaml", manifest("a", namespace="shop"))
+    world.sync()
+    path = tmp_path / "data" / "resources" / "shop" / "a.json"
+    text = path.read_text()
+    path.write_text("{")
+    world.write("a.yaml", manifest("a", 8, "shop"))
+    assert world.sync() is not None
+    assert "cannot be read" in world.problems["a.yaml"]
+    path.write_text(text)
+    world.sync(1.0)
+    assert world.problems == {}
+    assert world.read(A).resource.generation == 2

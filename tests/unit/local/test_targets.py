@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,9 @@ def test_one_store_at_a_time() -> None:
 
     with pytest.raises(InvalidInput, match="several stores"):
         asyncio.run(plan())
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vectorplane.adapters.vectors.qdrant_server.admin", None)
+    with pytest.raises(targets.NeedsQdrant, match=r"pip install 'vectorplane\[qdrant\]'"):
+        planned("http://qdrant:6333", cluster=False)

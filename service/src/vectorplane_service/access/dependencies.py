@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Depends, Path, Request
 from fastapi.openapi.models import APIKey, APIKeyIn
 from fastapi.security.base import SecurityBase
@@ -80,7 +79,6 @@ def identify(request: Request) -> Caller:
         services.metrics.auth_failed("unknown")
         raise
     request.scope["vectorplane.key"] = key.id
-    structlog.contextvars.bind_contextvars(key=key.id)
     return Caller(key, services)
 
 

@@ -32,6 +32,7 @@ def _data_dir(function: F) -> F:
         default=".vectorplane",
         show_default=True,
         envvar="VECTORPLANE_DATA_DIR",
+        show_envvar=True,
         callback=lambda ctx, param, value: DataFolder(Path(value).resolve()),
         help="Where the collections and their resources are.",
     )(function)

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from vectorplane.errors import Stalled
+from vectorplane_service.protocol import ServiceProtocol
 from vectorplane_service.settings import ServiceSettings
 
 
@@ -50,17 +51,19 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=ServiceProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
+                server_header=False,
                 timeout_keep_alive=settings.keepalive,
                 timeout_graceful_shutdown=settings.graceful_timeout_seconds,
             )
         )
         self.answers = asyncio.Event()
+        self._interrupted = False
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -70,12 +73,24 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self.answers.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        if self.force_exit:
+            # uvicorn leaves the application's own end out then.
+            await self.lifespan.shutdown()
+
     def stop_on_signals(self) -> None:
-        """The first signal ends it when the requests under way are answered, the second at once."""
+        """A signal ends it when the requests under way are answered, a second Ctrl-C at once.
+
+        A Ctrl-C and a SIGTERM together are no such wish: the terminal sends the one to all, and who
+        started us the other.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self._stop, number)
 
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit
+    def _stop(self, number: int) -> None:
         self.should_exit = True
+        if number == signal.SIGINT:
+            self.force_exit = self._interrupted
+            self._interrupted = True

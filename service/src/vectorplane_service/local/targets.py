@@ -34,6 +34,12 @@ class KubectlFailed(Stalled):
     reason = "KubectlFailed"
 
 
+class NeedsQdrant(Stalled):
+    """The library that speaks with a Qdrant server is not installed."""
+
+    reason = "NeedsQdrant"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     store: VectorAdmin
@@ -80,8 +86,13 @@ def _of_cluster(wishes: Sequence[Wish], url: str | None) -> Target:
 
 
 def _qdrant(url: str, key: str | None) -> VectorAdmin:
-    from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
-
+    try:
+        from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
+    except ModuleNotFoundError as error:
+        raise NeedsQdrant(
+            "to plan against a Qdrant server needs the extra qdrant: "
+            f"pip install 'vectorplane[qdrant]' (there is no module {error.name})"
+        ) from error
     return QdrantAdmin(url, api_key=key)
 
 

@@ -55,6 +55,7 @@ OPERATIONS = (
         answer=Results,
         example=RESULTS,
         problems=PROBLEMS,
+        hot=True,
     ),
     Operation(
         "POST",
@@ -67,5 +68,6 @@ OPERATIONS = (
         answer=ResultsBatch,
         example={"searches": [RESULTS, RESULTS]},
         problems=PROBLEMS,
+        hot=True,
     ),
 )

@@ -67,5 +67,6 @@ OPERATIONS = (
         answer=Results,
         example=examples.RESULTS,
         problems=examples.PROBLEMS,
+        hot=True,
     ),
 )

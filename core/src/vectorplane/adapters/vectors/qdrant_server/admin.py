@@ -7,6 +7,7 @@ decimal (0.99), gRPC as what it became (0.9900000095367432), which would be drif
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -29,14 +30,15 @@ ADD_VECTORS_SINCE = (1, 18)
 
 
 class QdrantAdmin:
-    """`VectorAdmin` of one server. `verify` is True, False, or a file of certificates to trust."""
+    """`VectorAdmin` of one server. `verify` is True, False, a file of certificates to trust,
+    or a TLS context."""
 
     def __init__(
         self,
         url: str,
         api_key: str | None = None,
         timeout: float = 10.0,
-        verify: bool | str = True,
+        verify: bool | str | ssl.SSLContext = True,
     ) -> None:
         agent = f"vectorplane/{vectorplane.__version__}"
         self._rest = Rest(url, api_key, timeout, verify, agent=agent)

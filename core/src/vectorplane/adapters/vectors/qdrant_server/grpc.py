@@ -7,7 +7,6 @@ given. The stubs are used below the friendly layer, which would build a model fo
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from qdrant_client import AsyncQdrantClient
 from qdrant_client import grpc as proto
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.conversions.conversion import grpc_to_payload, payload_to_grpc
 
 from vectorplane.adapters.vectors.common.schema import unwrap
 from vectorplane.adapters.vectors.common.searches import Checked
 from vectorplane.adapters.vectors.qdrant_server.grpc_filters import filter_message, id_message
-from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, REFUSES, place_of, seconds
+from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, REFUSES, place_of
 from vectorplane.adapters.vectors.qdrant_server.transport import Upserts, Wanted
 from vectorplane.errors import (
     Conflict,
@@ -145,8 +145,10 @@ class GrpcTransport:
             return await method(message, timeout=self._timeout)
         except grpc.aio.AioRpcError as error:
             raise _error(error, self._place) from error
-        except asyncio.CancelledError:
-            raise
+        except ResourceExhaustedResponse as error:  # what its interceptor makes of a Retry-After
+            raise StoreOverloaded(
+                f"{self._place} is overloaded: {error.message}", retry_after=error.retry_after_s
+            ) from error
         except (RuntimeError, OSError, grpc.RpcError) as error:
             raise StoreFailed(f"{self._place}: {type(error).__name__}") from error
 
@@ -162,9 +164,7 @@ def _error(error: grpc.aio.AioRpcError, place: str) -> VectorplaneError:
         case code.UNAUTHENTICATED | code.PERMISSION_DENIED:
             return StoreUnauthorized(f"{place} refuses the API key")
         case code.RESOURCE_EXHAUSTED:
-            return StoreOverloaded(
-                f"{place} is overloaded: {said}", retry_after=_retry_after(error)
-            )
+            return StoreOverloaded(f"{place} is overloaded: {said}")
         case code.NOT_FOUND:
             return NotFound(said)
         case code.ALREADY_EXISTS:
@@ -173,11 +173,6 @@ def _error(error: grpc.aio.AioRpcError, place: str) -> VectorplaneError:
             return StoreRejected(f"{place}{REFUSES}: {said}")
         case _:
             return StoreFailed(f"{place}: {said}")
-
-
-def _retry_after(error: grpc.aio.AioRpcError) -> float | None:
-    found = dict(error.trailing_metadata() or ()).get("retry-after")
-    return seconds(found.decode() if isinstance(found, bytes) else found)
 
 
 def _vector(vector: Any) -> Json:

@@ -96,7 +96,7 @@ def seconds(header: str | None) -> float | None:
         return None
 
 
-def _tls(url: str, verify: bool | str) -> bool | ssl.SSLContext:
+def _tls(url: str, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
     if not url.startswith("https"):
         return False  # no certificates are loaded for nothing
     return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
@@ -118,7 +118,13 @@ class Rest:
     """One pool of connections to one store."""
 
     def __init__(
-        self, url: str, api_key: str | None, timeout: float, verify: bool | str, *, agent: str
+        self,
+        url: str,
+        api_key: str | None,
+        timeout: float,
+        verify: bool | str | ssl.SSLContext,
+        *,
+        agent: str,
     ) -> None:
         self.place = place_of(check_url(url))
         headers = {"user-agent": agent} | ({"api-key": api_key} if api_key else {})
@@ -128,7 +134,6 @@ class Rest:
             timeout=timeout,
             verify=_tls(url, verify),
             limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
-            trust_env=False,
         )
 
     async def call(

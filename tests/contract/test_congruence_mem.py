@@ -252,7 +252,7 @@ def same(ours: list[Found], theirs: list[Found], limit: int) -> None:
 
 
 @settings(
-    max_examples=1500,
+    max_examples=700,
     deadline=None,
     derandomize=False,
     database=None,
