@@ -178,8 +178,8 @@ queries = st.one_of(
     st.tuples(st.just(""), dense),
     st.tuples(st.just("late"), multi),
     st.tuples(st.just("text"), sparse),
-    st.tuples(st.just("weighed"), sparse),
 )
+weighed = st.tuples(st.just("weighed"), sparse)
 vectors = st.fixed_dictionaries(
     {}, optional={"": dense, "late": multi, "text": sparse, "weighed": sparse}
 )
@@ -208,6 +208,13 @@ def shape(distance: str, late: str) -> Settings:
         ("sparseVectors", "text", "modifier"): "None",
         ("sparseVectors", "weighed", "modifier"): "Idf",
     }
+
+
+def _only_new(plan: list[tuple[str, Any]]) -> bool:
+    if any(kind in ("delete", "purge") for kind, _ in plan):
+        return False
+    batches = [{p.id for p in what} for kind, what in plan if kind == "upsert"]
+    return sum(map(len, batches)) == len(set().union(*batches))
 
 
 async def operate(store: Stores, name: str, operation: tuple[str, Any]) -> object:
@@ -265,7 +272,11 @@ def test_the_same_operations_give_the_same_answers(
     loop, one, two = pair
     plan = data.draw(st.lists(operations, min_size=1, max_size=5), label="operations")
     flt = data.draw(filters, label="filter")
-    asked = data.draw(st.lists(st.tuples(queries, searches), min_size=1, max_size=4), label="asked")
+    # An engine counts a deleted or replaced vector for Idf until it is vacuumed away, so weights
+    # are
+    # compared only where nothing was.
+    fresh = queries | weighed if _only_new(plan) else queries
+    asked = data.draw(st.lists(st.tuples(fresh, searches), min_size=1, max_size=4), label="asked")
     batch = [
         Search(query=query, using=using, params={"exact": True}, **rest)
         for (using, query), rest in asked

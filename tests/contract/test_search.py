@@ -195,6 +195,11 @@ FILTERS: dict[str, tuple[dict[str, Any], set[int]]] = {
         {"must": [{"key": "color", "values_count": {"lt": 2, "gt": 0}}]},
         {1, 2, 5},
     ),
+    "values count of none": (
+        {"must": [{"key": "tags", "values_count": {"lte": 1}}]},
+        {2, 3, 4, 5, 6, 7},
+    ),
+    "not any values count": ({"must_not": [{"key": "tags", "values_count": {"gte": 0}}]}, set()),
     "nested": (
         {
             "must": [

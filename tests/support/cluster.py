@@ -54,6 +54,8 @@ class Cluster:
         load: Callable[..., None] = config.load_kube_config
         load(str(kubeconfig), client_configuration=found)
         context = ssl.create_default_context(cafile=found.ssl_ca_cert)
+        if not found.verify_ssl:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if found.cert_file:
             context.load_cert_chain(found.cert_file, found.key_file)
         token = found.get_api_key_with_prefix("BearerToken", alias="authorization")

@@ -103,7 +103,12 @@ def _field(raw: dict[str, Any], place: str) -> Json:
         # Qdrant takes several and means "or" without an index, and one of them with one.
         raise InvalidInput(f"one of {', '.join(_FIELD)}, and one only", place=place)
     word = given[0]
-    return {"key": key, word: _FIELD[word](raw[word], f"{place}.{word}")}
+    condition = {"key": key, word: _FIELD[word](raw[word], f"{place}.{word}")}
+    if word == "values_count" and _admits_none(condition[word]):
+        # A field that is not there has no values. Newer engines count it so, Qdrant 1.18 leaves it
+        # out of every count; said like this, they agree.
+        return {"should": [condition, {"is_empty": {"key": key}}]}
+    return condition
 
 
 def _match(raw: object, place: str) -> Json:
@@ -162,6 +167,10 @@ def _values_count(raw: object, place: str) -> Json:
     if not bounds:
         raise InvalidInput(f"at least one of {', '.join(_BOUNDS)}", place=place)
     return {word: _count(bound, f"{place}.{word}", least=0) for word, bound in bounds.items()}
+
+
+def _admits_none(bounds: Json) -> bool:
+    return bounds.get("gte", 0) <= 0 and "gt" not in bounds and bounds.get("lt", 1) > 0
 
 
 def _geo_point(raw: object, place: str) -> Json:
