@@ -4,16 +4,7 @@ flags that it would need there.
 
 from __future__ import annotations
 
-import asyncio
-
 import click
-import kopf
-
-from vectorplane.settings import SettingsError
-from vectorplane_operator import logs
-from vectorplane_operator.connection import connect_qdrant
-from vectorplane_operator.handlers import register
-from vectorplane_operator.settings import OperatorSettings
 
 
 @click.command()
@@ -23,6 +14,17 @@ def operator() -> None:
     Settings are read from the environment (OPERATOR_*); the cluster is the one of the pod, or else
     of the kubeconfig.
     """
+    # Imported here: kopf takes two seconds, and `vectorplane --help` lists this command too.
+    import asyncio
+
+    import kopf
+
+    from vectorplane.settings import SettingsError
+    from vectorplane_operator import logs
+    from vectorplane_operator.connection import connect_qdrant
+    from vectorplane_operator.handlers import register
+    from vectorplane_operator.settings import OperatorSettings
+
     try:
         settings = OperatorSettings.load(env_file=None)
     except SettingsError as error:

@@ -241,6 +241,16 @@ def test_the_loser_of_a_name_does_nothing_and_names_the_winner() -> None:
     assert "shop/older" in planned.stalled.message
 
 
+def test_who_serves_a_name_keeps_it_and_the_older_one_is_told_by_the_store() -> None:
+    """Else an edit of an older resource would take readers away, or block both for good."""
+    rivals = (Rival("shop.live", Key("shop", "older")),)
+    assert plan(replace(WISH, rivals=rivals), store(ONE)).stalled is None
+    without = store(ONE, aliases={WISH.name: ONE.name})
+    stalled = plan(replace(WISH, rivals=rivals), without).stalled
+    assert stalled is not None
+    assert stalled.reason == "ResourceConflict"
+
+
 @pytest.mark.parametrize("deleting", [False, True])
 def test_paused_does_nothing_at_all(deleting: bool) -> None:
     policy = DeletionPolicy.DELETE

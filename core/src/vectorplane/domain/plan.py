@@ -58,6 +58,7 @@ from vectorplane.domain.model import (
     Index,
     Observed,
     Record,
+    Rival,
     Settings,
 )
 from vectorplane.domain.policy import (
@@ -99,8 +100,7 @@ def plan(desired: Desired, observed: Observed) -> Plan:
     current, problem = _choose(desired, observed)
     if desired.paused:
         return Plan(collection=current.name if current else None)
-    if desired.rivals:
-        rival = desired.rivals[0]
+    if rival := _winner(desired, observed):
         message = f"the name {rival.claim} belongs to the older VectorCollection {rival.key}"
         return Plan(stalled=Problem("ResourceConflict", message))
     if problem:
@@ -112,6 +112,17 @@ def plan(desired: Desired, observed: Observed) -> Plan:
             return Plan(stalled=taken)
         return _plan_creation(desired, observed, settings, lacking)
     return _plan_change(desired, observed, current, settings, lacking)
+
+
+def _winner(desired: Desired, observed: Observed) -> Rival | None:
+    """The first older claim to a name that our collection does not have yet. A name that serves is
+    never taken away: else an edit of somebody else would move its readers, or block both.
+    """
+    for rival in desired.rivals:
+        holder = observed.collections.get(observed.aliases.get(rival.claim, rival.claim))
+        if holder is None or ownership(desired, holder) is not Ownership.OURS:
+            return rival
+    return None
 
 
 def _plan_deletion(desired: Desired, observed: Observed) -> Plan:

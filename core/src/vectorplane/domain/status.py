@@ -124,7 +124,7 @@ def status_of(
 ) -> Status:
     """The whole status, with the times of conditions that did not change kept from `previous`.
 
-    `now` is RFC 3339 in UTC. A store that does not answer leaves the last known collection.
+    `now` is RFC 3339 in UTC. Trouble leaves the last known collection: it says where points are.
     """
     known = {c.get("type"): c for c in previous.get("conditions", ())}
     conditions = []
@@ -146,7 +146,7 @@ def status_of(
         status["store"] = store
     if outcome.collection:
         status["collection"] = _collection(desired, outcome.collection)
-    elif outcome.trouble and outcome.trouble.store and previous.get("collection"):
+    elif outcome.trouble and previous.get("collection"):
         status["collection"] = previous["collection"]
     if endpoint:
         status["endpoint"] = endpoint

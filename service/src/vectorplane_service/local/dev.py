@@ -19,9 +19,9 @@ from typing import Any
 import click
 import structlog
 import uvloop
-from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine
 
 from vectorplane import __version__
+from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
 from vectorplane.errors import EngineLocked, Stalled

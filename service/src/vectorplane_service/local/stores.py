@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine, ReadOnlyAdmin
-
 from vectorplane.ports.vectors import VectorAdmin
 
 UNNAMED = "embedded"

@@ -44,11 +44,11 @@ def dense_score(spec: Dense, query: Any, vector: Any) -> float:
 
 
 def sparse_score(query: Mapping[int, float], vector: Mapping[str, list[Any]]) -> float | None:
-    """The dot product; None where the two share no index."""
+    """The dot product; None where it is nothing, as Qdrant's search leaves such a point out."""
     shared = [
         query[i] * v for i, v in zip(vector["indices"], vector["values"], strict=True) if i in query
     ]
-    return sum(shared) if shared else None
+    return sum(shared) or None
 
 
 def idf(query: Mapping[int, float], vectors: Iterable[Mapping[str, list[Any]]]) -> dict[int, float]:

@@ -159,3 +159,17 @@ def index_schema(index: Index) -> Any:
     if "tokenizer" in params:
         params["tokenizer"] = getattr(edge.TokenizerType, params["tokenizer"])
     return getattr(edge, f"{index.type}IndexParams")(**params)
+
+
+def new_vector(name: str, settings: Settings) -> edge.UpdateOperation:
+    """The operation that adds a vector; what it cannot say, a configuration says afterwards."""
+    if ("vectors", name, "size") not in settings:
+        modifier = modifier_of(settings.get(("sparseVectors", name, "modifier")))
+        return edge.UpdateOperation.create_sparse_vector(name, modifier)
+    return edge.UpdateOperation.create_dense_vector(
+        name,
+        int(settings["vectors", name, "size"]),
+        getattr(edge.Distance, str(settings["vectors", name, "distance"])),
+        multivector(settings.get(("vectors", name, "multivector"))),
+        datatype_of(settings.get(("vectors", name, "datatype"))),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,26 +30,20 @@ from vectorplane.adapters.vectors.qdrant_embedded.catalogue import (
     Entry,
 )
 from vectorplane.adapters.vectors.qdrant_embedded.config import (
-    datatype_of,
     engine_info,
     index_schema,
-    modifier_of,
-    multivector,
+    new_vector,
     supported,
 )
 from vectorplane.adapters.vectors.qdrant_embedded.filters import edge_filter, payload_selector
 from vectorplane.adapters.vectors.qdrant_embedded.lock import FolderLock
+from vectorplane.adapters.vectors.qdrant_embedded.maintenance import Maintenance
 from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded, record
 from vectorplane.adapters.vectors.qdrant_embedded.whole import whole
 from vectorplane.domain.model import Collection, Index, Record, Settings
 from vectorplane.domain.record import to_metadata
 from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreFailed, VectorplaneError
 from vectorplane.ports.vectors import Found, Json, Listing, Page, Point, PointId, Search, StoreInfo
-
-_log = logging.getLogger(__name__)
-
-IDLE_SECONDS = 0.5
-"""How long a collection must rest before it is flushed and, where it is time, optimized."""
 
 
 class EmbeddedEngine:
@@ -64,13 +58,15 @@ class EmbeddedEngine:
             for name, entry in catalogue.collections.items()
         }
         self._changing = asyncio.Lock()
-        self._maintenance: dict[str, asyncio.Task[None]] = {}
+        self._maintenance = Maintenance(self._shards, self._optimize)
         self._closed = False
 
     @classmethod
     async def open(cls, path: Path) -> EmbeddedEngine:
         """Open or make the folder. Raises `EngineLocked` where another process has it."""
-        return await asyncio.to_thread(cls._open, path)
+        engine = await asyncio.to_thread(cls._open, path)
+        engine._maintenance.warm()
+        return engine
 
     @classmethod
     def _open(cls, path: Path) -> EmbeddedEngine:
@@ -97,10 +93,7 @@ class EmbeddedEngine:
         if self._closed:
             return
         self._closed = True
-        tasks = list(self._maintenance.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._maintenance.close()
         async with self._changing:
             for shard in self._shards.values():
                 async with shard.writing:
@@ -109,8 +102,7 @@ class EmbeddedEngine:
 
     async def settle(self) -> None:
         """Wait until nothing is left to flush or optimize: for benchmarks and tests."""
-        while tasks := list(self._maintenance.values()):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._maintenance.settle()
 
     # VectorAdmin
 
@@ -157,7 +149,7 @@ class EmbeddedEngine:
             # The catalogue last: a change that was interrupted is seen as drift and made again.
             await self._shards[collection].reshape(changed)
             await self._write(self._catalogue.having(collection, replace(entry, settings=changed)))
-        self._maintain(collection)
+        self._maintenance.touched(collection)
 
     @whole
     async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
@@ -168,7 +160,7 @@ class EmbeddedEngine:
                 return
             wanted = with_defaults(supported(settings))
             shard = self._shards[collection]
-            await shard.update(_new_vector(name, wanted))
+            await shard.update(guarded(lambda: new_vector(name, wanted)))
             changed = {**entry.settings, **wanted}
             await shard.reshape(changed)
             await self._write(self._catalogue.having(collection, replace(entry, settings=changed)))
@@ -194,7 +186,7 @@ class EmbeddedEngine:
             await shard.update(edge.UpdateOperation.create_field_index(index.field, schema))
             indexes = {**entry.indexes, index.field: index}
             await self._write(self._catalogue.having(collection, replace(entry, indexes=indexes)))
-        self._maintain(collection)
+        self._maintenance.touched(collection)
 
     @whole
     async def drop_index(self, collection: str, field: str) -> None:
@@ -205,7 +197,7 @@ class EmbeddedEngine:
             await self._shards[collection].update(edge.UpdateOperation.delete_field_index(field))
             indexes = {f: i for f, i in entry.indexes.items() if f != field}
             await self._write(self._catalogue.having(collection, replace(entry, indexes=indexes)))
-        self._maintain(collection)
+        self._maintenance.touched(collection)
 
     @whole
     async def change_aliases(self, point: Mapping[str, str], drop: frozenset[str]) -> None:
@@ -225,9 +217,7 @@ class EmbeddedEngine:
                 return
             await self._write(self._catalogue.without(collection))
             shard = self._shards.pop(collection)
-        if task := self._maintenance.pop(collection, None):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._maintenance.stop(collection)
         async with shard.writing:
             await asyncio.to_thread(shard.close)
             await asyncio.to_thread(shutil.rmtree, shard.path, ignore_errors=True)
@@ -248,7 +238,7 @@ class EmbeddedEngine:
         checked = check_points(shard.schema, points)
         if checked:
             await shard.upsert(checked)
-            self._maintain(name)
+            self._maintenance.touched(name)
 
     async def retrieve(
         self,
@@ -315,7 +305,7 @@ class EmbeddedEngine:
             operation = edge.UpdateOperation.delete_points_by_filter(flt)
         if touched:
             await shard.update(operation, touched)
-            self._maintain(name)
+            self._maintenance.touched(name)
 
     async def count(
         self, collection: str, *, filter: Json | None = None, exact: bool = True
@@ -355,28 +345,6 @@ class EmbeddedEngine:
             raise StoreFailed(f"{self._path} cannot be written: {error.strerror}") from error
         self._catalogue = catalogue
 
-    def _maintain(self, name: str) -> None:
-        """Flush and optimize a collection when it comes to rest. One task for each."""
-        if name not in self._maintenance and not self._closed:
-            task = asyncio.create_task(self._rest_then_tidy(name), name=f"maintain {name}")
-            self._maintenance[name] = task
-
-    async def _rest_then_tidy(self, name: str) -> None:
-        shard = self._shards[name]
-        try:
-            seen = -1
-            while shard.changed != seen:
-                seen = shard.changed
-                await asyncio.sleep(IDLE_SECONDS)
-            await shard.flush()
-            if shard.wants_optimizing():
-                await self._optimize(name, shard)
-        finally:
-            if self._maintenance.get(name) is asyncio.current_task():
-                del self._maintenance[name]
-        if self._shards.get(name) is shard and shard.unflushed:
-            self._maintain(name)
-
     async def _optimize(self, name: str, shard: Shard) -> None:
         fresh = secrets.token_hex(8)
 
@@ -384,29 +352,5 @@ class EmbeddedEngine:
             entry = replace(self._entry(name), shard=fresh)
             await self._write(self._catalogue.having(name, entry))
 
-        try:
+        with contextlib.suppress(NotFound):  # dropped meanwhile
             await shard.optimize(self._path / SHARDS / fresh, self._changing, commit)
-        except NotFound:
-            return  # dropped meanwhile
-        except (VectorplaneError, OSError) as error:
-            # Searches go on without an index; the next write tries again.
-            _log.warning("%s could not be optimized: %s", name, error)
-
-
-def _new_vector(name: str, settings: Settings) -> edge.UpdateOperation:
-    def make() -> edge.UpdateOperation:
-        if ("vectors", name, "size") not in settings:
-            return edge.UpdateOperation.create_sparse_vector(
-                name, modifier_of(settings.get(("sparseVectors", name, "modifier")))
-            )
-        size = int(settings["vectors", name, "size"])
-        distance = getattr(edge.Distance, str(settings["vectors", name, "distance"]))
-        return edge.UpdateOperation.create_dense_vector(
-            name,
-            size,
-            distance,
-            multivector(settings.get(("vectors", name, "multivector"))),
-            datatype_of(settings.get(("vectors", name, "datatype"))),
-        )
-
-    return guarded(make)

@@ -83,6 +83,9 @@ class Shard:
                 self.changed = max(0, info.points_count - indexed)
             return self._edge
 
+    def open(self) -> None:
+        _ = self.live
+
     def counts(self) -> tuple[int, int]:
         """Points, and vectors in an index."""
         points = guarded(lambda: self.live.count(edge.CountRequest(exact=True)))
@@ -188,7 +191,7 @@ class Shard:
         if self._edge is None or self.optimizing:
             return False
         if self.reshaped:
-            return True
+            return self.counts()[0] > 0
         size = sum(spec.size * 4 for spec in self.schema.dense.values())
         threshold: Any = self.settings.get(("optimizers", "indexingThreshold"), DEFAULT_THRESHOLD)
         return self.changed > 1000 and self.changed * max(size, 256) > float(threshold) * 1024
@@ -201,6 +204,7 @@ class Shard:
         `commit` makes that last, under `changing`, the lock that is taken before `writing`.
         """
         self.optimizing = True
+        due = self.changed, self.reshaped
         try:
             settings = await self._copy(target)
             if not await optimize_apart(target):
@@ -211,6 +215,9 @@ class Shard:
                     return False
                 await self._take_over(target, commit)
             return True
+        except BaseException:
+            self.changed, self.reshaped = self.changed + due[0], self.reshaped or due[1]
+            raise
         finally:
             self.journal = None
             self.optimizing = False
