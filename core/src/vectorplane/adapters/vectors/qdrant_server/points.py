@@ -18,6 +18,7 @@ from vectorplane.adapters.vectors.common.ids import check_id, check_ids
 from vectorplane.adapters.vectors.common.schema import Schema, check_points, check_selection
 from vectorplane.adapters.vectors.common.searches import check_count, check_searches
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
+from vectorplane.adapters.vectors.qdrant_server.joining import Joiner
 from vectorplane.adapters.vectors.qdrant_server.rest import Rest, without_place
 from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport, Transport
 from vectorplane.domain.model import Collection
@@ -43,6 +44,7 @@ class QdrantPoints:
     ) -> None:
         self._admin = QdrantAdmin(url, api_key, timeout, verify)
         self._transport = _transport(url, api_key, grpc_port, timeout, verify)
+        self._joiner = Joiner(self._transport.search)
         self._schemas: dict[str, tuple[float, Schema]] = {}
 
     async def info(self) -> StoreInfo:
@@ -129,7 +131,7 @@ class QdrantPoints:
         if not checked:
             return []
         async with self._calling(collection):
-            return await self._transport.search(collection, checked)
+            return await self._joiner.search(collection, checked)
 
     async def _wanted(
         self, collection: str, payload: bool | Sequence[str], vectors: bool | Sequence[str]
