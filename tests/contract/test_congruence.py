@@ -75,7 +75,9 @@ def pair(
 
 numbers = st.integers(-8, 8).map(lambda n: n / 4)
 dense = st.lists(numbers, min_size=SIZE, max_size=SIZE)
-sparse = st.dictionaries(st.integers(0, 6), numbers.filter(bool), min_size=1, max_size=4).map(
+# Positive, for a sum of zero is a hit to one way of searching inside an engine and none to another.
+weights = st.integers(1, 8).map(lambda n: n / 4)
+sparse = st.dictionaries(st.integers(0, 6), weights, min_size=1, max_size=4).map(
     lambda d: {"indices": list(d), "values": list(d.values())}
 )
 multi = st.lists(dense, min_size=1, max_size=3)
