@@ -124,6 +124,23 @@ async def test_gives_back_what_was_declared(store: Stores) -> None:
     assert settings.items() <= found.settings.items()
 
 
+@pytest.mark.parametrize(
+    "quantization",
+    [
+        {"type": "Scalar"},
+        {"type": "Product", "compression": "X16", "alwaysRam": False},
+        {"type": "Binary", "encoding": "TwoBits", "queryEncoding": "Scalar8Bits"},
+    ],
+    ids=lambda q: q["type"],
+)
+async def test_every_quantization(store: Stores, quantization: dict[str, str | bool]) -> None:
+    settings = {("quantization", field): value for field, value in quantization.items()}
+    name = await store.collection(COSINE | settings)
+    found = await store.admin.describe(name)
+    assert found is not None
+    assert settings.items() <= found.settings.items()
+
+
 async def test_gives_back_what_only_a_server_has(store: Stores) -> None:
     capabilities = (await store.admin.info()).capabilities
     settings = {

@@ -97,9 +97,21 @@ values = (
 rows = st.lists(st.dictionaries(st.sampled_from("xy"), scalars, max_size=2), max_size=3)
 payloads = st.fixed_dictionaries(
     {},
-    optional={"a": values, "b": scalars, "sub": rows, "at": places | st.lists(places, max_size=2)},
+    optional={
+        "a": values,
+        "b": scalars,
+        "sub": rows,
+        "at": places | st.lists(places, max_size=2),
+        "body": words | st.lists(words, max_size=2),
+        "color": words | st.lists(words, max_size=2),
+        "stock": st.integers(-2, 3) | st.lists(st.integers(-2, 3), max_size=2),
+        "price": st.sampled_from([-1.5, 0.5, 2.5]),
+        "day": days,
+    },
 )
-keys = st.sampled_from(["a", "b", "sub[].x", "sub[0].y", "a.x", "a[]", "sub", "nowhere"])
+# Indexes are made on these alone: of values that are not of its type an index knows nothing.
+typed = st.sampled_from(["color", "stock", "price", "day", "at"])
+keys = st.sampled_from(["a", "b", "sub[].x", "sub[0].y", "a.x", "a[]", "sub", "nowhere"]) | typed
 bounds = st.dictionaries(
     st.sampled_from(["gt", "gte", "lt", "lte"]), st.integers(-2, 3), min_size=1, max_size=2
 )
@@ -109,11 +121,13 @@ matches = st.one_of(
     st.fixed_dictionaries({"any": st.lists(words, max_size=3) | st.lists(st.integers(-2, 3))}),
     st.fixed_dictionaries({"except": st.lists(words, min_size=1, max_size=3)}),
     st.fixed_dictionaries({"except": st.lists(st.integers(-2, 3), min_size=1)}),
-    st.fixed_dictionaries({"text": st.sampled_from(["red", "wine", "ed w"])}),
-    st.fixed_dictionaries({"text_any": st.sampled_from(["red wine", "blue"])}),
 )
+# Engines agree on full text only where there is a text index: `body` has one.
+texts = st.sampled_from(["red", "wine RED", "ed w", "", "win"])
+text_matches = st.fixed_dictionaries({"text": texts}) | st.fixed_dictionaries({"text_any": texts})
 fields = st.one_of(
     st.fixed_dictionaries({"key": keys, "match": matches}),
+    st.fixed_dictionaries({"key": st.just("body"), "match": text_matches}),
     st.fixed_dictionaries({"key": keys, "range": bounds | time_bounds}),
     st.fixed_dictionaries(
         {"key": keys, "values_count": bounds.map(lambda b: {k: abs(v) for k, v in b.items()})}
@@ -166,7 +180,15 @@ def clauses(children: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
                 {"conditions": listed, "min_count": st.integers(1, 2)}
             ),
         },
-    )
+    ).map(without_contradiction)
+
+
+def without_contradiction(flt: dict[str, Any]) -> dict[str, Any]:
+    """Not the same condition in must and must_not: with an index on its field, Qdrant 1.18 then
+    forgets the second (it gives points where there can be none)."""
+    must = flt.get("must", [])
+    kept = [c for c in flt.get("must_not", []) if c not in must]
+    return {k: v for k, v in flt.items() if k != "must_not"} | ({"must_not": kept} if kept else {})
 
 
 filters = clauses(conditions | clauses(conditions).filter(bool))
@@ -204,7 +226,13 @@ operations = st.one_of(
     st.tuples(
         st.just("index"),
         st.sampled_from(
-            [Index("b", "Keyword"), Index("a", "Integer"), Index("b", "Float"), Index("at", "Geo")]
+            [
+                Index("color", "Keyword"),
+                Index("stock", "Integer"),
+                Index("price", "Float"),
+                Index("day", "Datetime"),
+                Index("at", "Geo"),
+            ]
         ),
     ),
 )
@@ -298,6 +326,7 @@ def test_the_same_operations_give_the_same_answers(
 
     async def run(store: Stores) -> tuple[list[object], tuple[object, ...], list[list[Found]]]:
         name = await store.collection(shape(distance, late))
+        await store.admin.create_index(name, Index("body", "Text"))
         try:
             done = [await operate(store, name, operation) for operation in plan]
             seen = await look(store, name, flt)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytest.importorskip("qdrant_edge")
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedCatalogue, EmbeddedEngine
 from vectorplane.adapters.vectors.qdrant_embedded.optimize import copy_shard
 from vectorplane.domain.model import Record
-from vectorplane.errors import StoreFailed
+from vectorplane.errors import InvalidInput, StoreFailed
 from vectorplane.ports.vectors import Point, Search
 
 pytestmark = pytest.mark.anyio
@@ -141,9 +142,93 @@ async def test_closed_while_it_optimizes(tmp_path: Path) -> None:
     engine = await EmbeddedEngine.open(tmp_path)
     try:
         assert await engine.count("a_1") == COUNT
+        await engine.settle()  # what was begun is finished without a further write
+        found = await engine.describe("a_1")
+        assert found is not None
+        assert found.indexed_vectors >= COUNT - 1000
         assert len(_shards(tmp_path)) == 1
     finally:
         await engine.close()
+
+
+async def test_a_shard_that_cannot_be_opened_harms_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = await EmbeddedEngine.open(tmp_path)
+    for name in ("a_1", "b_1"):
+        await engine.create(name, SETTINGS, Record(owner=None))
+        await engine.upsert(name, [Point(1, [0.5] * SIZE)])
+    await engine.close()
+    broken = tmp_path / "shards" / EmbeddedCatalogue.read(tmp_path).collections["a_1"].shard
+    (broken / "edge_config.json").write_text("{")
+    engine = await EmbeddedEngine.open(tmp_path)
+    try:
+        await engine.settle()
+        assert "a_1 could not be opened" in caplog.text
+        assert await engine.count("b_1") == 1
+        with pytest.raises(StoreFailed):
+            await engine.count("a_1")
+    finally:
+        await engine.close()
+
+
+async def test_a_search_that_fails_harms_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vectorplane.adapters.vectors.qdrant_embedded import shard as module
+
+    real = module.edge_query
+
+    def bad(search: Any) -> Any:
+        if search.limit == 13:
+            raise ValueError("unlucky")
+        return real(search)
+
+    monkeypatch.setattr(module, "edge_query", bad)
+    engine = await EmbeddedEngine.open(tmp_path)
+    try:
+        await engine.create("a_1", SETTINGS, Record(owner=None))
+        await engine.upsert("a_1", [Point(i, v) for i, v in enumerate(vectors(50))])
+        answers = await asyncio.gather(
+            *(
+                engine.search("a_1", [Search([1.0] * SIZE, limit)])
+                for limit in (1, 13, *[2] * 70, 13, 3)
+            ),
+            return_exceptions=True,
+        )
+        failed = [a for a in answers if isinstance(a, BaseException)]
+        assert [type(a) for a in failed] == [InvalidInput, InvalidInput]
+        sizes = [len(a[0]) for a in answers if not isinstance(a, BaseException)]
+        assert sizes == [1, *[2] * 70, 3]
+        waiting = asyncio.create_task(engine.search("a_1", [Search([1.0] * SIZE, 2)]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        [alone] = await asyncio.gather(
+            engine.search("a_1", [Search([1.0] * SIZE, 13)]), return_exceptions=True
+        )
+        assert isinstance(alone, InvalidInput)
+    finally:
+        await engine.close()
+
+
+def test_a_panic_is_our_error() -> None:
+    from vectorplane.adapters.vectors.qdrant_embedded.shard import guarded
+
+    class PanicException(BaseException):
+        pass
+
+    def panic() -> None:
+        raise PanicException("called unwrap on None")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(StoreFailed, match="unwrap"):
+        guarded(panic)
+    with pytest.raises(KeyboardInterrupt):
+        guarded(interrupt)
 
 
 async def test_a_cancelled_write_is_still_whole(tmp_path: Path) -> None:

@@ -73,7 +73,12 @@ def _condition(raw: object, place: str, depth: int, *, nested: bool) -> Json:
             _object(raw, place, (word,))
             if nested and word in ("has_id", "has_vector"):
                 raise InvalidInput("belongs to the point, not to a nested object", place=place)
-            return {word: check(raw[word], f"{place}.{word}")}
+            checked = check(raw[word], f"{place}.{word}")
+            if word == "is_null":
+                # The other spelling also sees a null in a list; this one does so on some engines
+                # and only with an index on others.
+                return {"key": checked["key"], "is_null": True}
+            return {word: checked}
     if "nested" in raw:
         inner = _object(
             _object(raw, place, ("nested",))["nested"], f"{place}.nested", ("key", "filter")

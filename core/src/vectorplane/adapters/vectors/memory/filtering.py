@@ -4,6 +4,7 @@ corner cases included."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
@@ -49,9 +50,6 @@ def _holds(condition: Json, subject: Subject) -> bool:
     if "is_empty" in condition:
         values = values_at(subject.payload, parse(condition["is_empty"]["key"]) or ())
         return all(v is None or v == [] for v in values)
-    if "is_null" in condition:
-        values = values_at(subject.payload, parse(condition["is_null"]["key"]) or ())
-        return any(v is None for v in values)
     if "has_id" in condition:
         return subject.id in condition["has_id"]
     if "has_vector" in condition:
@@ -108,9 +106,23 @@ def _match(match: Json, stored: Any) -> bool:
         return stored is not None and not any(_same(stored, w) for w in wanted)
     if not isinstance(stored, str):
         return False
+    return _reads(word, _words(wanted), _words(stored))
+
+
+def _reads(word: str, wanted: list[str], stored: list[str]) -> bool:
+    """Full-text conditions, word by word, as with a text index."""
+    if not wanted:
+        return False
+    if word == "text":
+        return set(wanted) <= set(stored)
     if word == "text_any":
-        return any(token in stored for token in wanted.split())
-    return wanted in stored
+        return not set(wanted).isdisjoint(stored)
+    starts = range(len(stored) - len(wanted) + 1)
+    return any(stored[i : i + len(wanted)] == wanted for i in starts)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def _same(stored: Any, wanted: Any) -> bool:

@@ -44,7 +44,7 @@ def dense_score(spec: Dense, query: Any, vector: Any) -> float:
 
 
 def sparse_score(query: Mapping[int, float], vector: Mapping[str, list[Any]]) -> float | None:
-    """The dot product; None where it is nothing, as Qdrant's search leaves such a point out."""
+    """The dot product; None where it is nothing, for such a point is no hit."""
     shared = [
         query[i] * v for i, v in zip(vector["indices"], vector["values"], strict=True) if i in query
     ]

@@ -51,8 +51,6 @@ def _condition(condition: Json) -> Any:
         return _field(condition)
     if "is_empty" in condition:
         return edge.IsEmptyCondition(condition["is_empty"]["key"])
-    if "is_null" in condition:
-        return edge.IsNullCondition(condition["is_null"]["key"])
     if "has_id" in condition:
         return edge.HasIdCondition(set(condition["has_id"]))
     if "has_vector" in condition:

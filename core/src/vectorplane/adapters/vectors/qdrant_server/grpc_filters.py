@@ -35,7 +35,7 @@ def filter_message(flt: Json) -> Json:
 def _condition(condition: Json) -> Json:
     if "key" in condition:
         return {"field": _field(condition)}
-    if "is_empty" in condition or "is_null" in condition:
+    if "is_empty" in condition:
         return dict(condition)
     if "has_id" in condition:
         return {"has_id": {"has_id": [id_message(i) for i in condition["has_id"]]}}
