@@ -109,6 +109,8 @@ def serve(folder: Path, port: int) -> None:
         loop="uvloop",
         http=ServiceProtocol,
         access_log=False,
+        server_header=False,
+        proxy_headers=False,
         log_config=None,
     )
 

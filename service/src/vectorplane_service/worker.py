@@ -24,6 +24,8 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc]
         # The service writes a line per request itself, with the request's id.
         "access_log": False,
         "server_header": False,
+        # Nobody is believed about where a request comes from, until trusted proxies are a setting.
+        "proxy_headers": False,
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=settings.keepalive,
                 timeout_graceful_shutdown=settings.graceful_timeout_seconds,
             )
