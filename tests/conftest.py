@@ -10,6 +10,16 @@ from support.parts import require_or_skip
 from support.qdrant import MISSING, QdrantServer, available, qdrant_server
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """No test's own time is spent on building the control plane."""
+    wanted = any("plane" in getattr(item, "fixturenames", ()) for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        # Not at the top: quick runs need no Kubernetes client.
+        from support import controlplane
+
+        controlplane.prepare()
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

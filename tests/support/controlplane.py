@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,16 @@ def controlplane(folder: Path) -> Iterator[ControlPlane]:
         _installed(kubeconfig, folder, audit=audit, controllers=controllers) as plane,
     ):
         yield plane
+
+
+def prepare() -> None:
+    """Build the control plane ahead, where one will be built: a cold build takes minutes, more than
+    one test may. What goes wrong is told by the first test that needs it.
+    """
+    if os.environ.get("VECTORPLANE_TEST_KUBECONFIG") or os.environ.get("KUBEBUILDER_ASSETS"):
+        return
+    with suppress(pytest.skip.Exception, pytest.fail.Exception):
+        built()
 
 
 def built() -> Path:
