@@ -105,7 +105,7 @@ class Controller:
             trouble = Trouble(error.reason, error.message, store=True, retry=True)
             # What never was anywhere has nothing to be released: it may go.
             nowhere = isinstance(error, StoreMissing) and not resource.status.get("collection")
-            outcome = Outcome(trouble=trouble, deleted=nowhere and _may_go(desired))
+            outcome = Outcome(trouble=trouble, deleted=nowhere and desired.may_go)
         else:
             async with self._slots[name]:
                 begun = asyncio.get_running_loop().time()
@@ -166,10 +166,6 @@ class Controller:
     def _retry(self, key: Key, retry_after: float | None) -> float:
         self._failures[key] += 1
         return max(retry_after or 0.0, backoff(self._failures[key]))
-
-
-def _may_go(desired: Desired) -> bool:
-    return desired.deleting and not desired.paused
 
 
 def _same(status: Status, previous: Mapping[str, Any]) -> bool:

@@ -40,8 +40,7 @@ async def reconcile(desired: Desired, store: VectorAdmin) -> Outcome:
         return Outcome(None, Trouble(error.reason, error.message), (), tuple(done))
     stalled = planned.stalled
     trouble_ = Trouble(stalled.reason, stalled.message) if stalled else None
-    deleted = desired.deleting and not desired.paused
-    return Outcome(current, trouble_, planned.lacking, tuple(done), deleted)
+    return Outcome(current, trouble_, planned.lacking, tuple(done), desired.may_go)
 
 
 async def preview(desired: Desired, store: VectorAdmin) -> tuple[Plan, Collection | None]:

@@ -170,5 +170,10 @@ class Desired:
         return self.aliases | {self.name}
 
     @property
+    def may_go(self) -> bool:
+        """Being deleted, and nothing holds it: paused stops a deletion too."""
+        return self.deleting and not self.paused
+
+    @property
     def owner(self) -> Owner:
         return Owner(self.uid, self.key.namespace, self.key.name, self.cluster)
