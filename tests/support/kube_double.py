@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from vectorplane.errors import SecretUnreadable, Waiting
-from vectorplane.spec import SecretKeyRef
+from vectorplane.spec_store import SecretKeyRef
 from vectorplane_operator.kube import Api, Gone, Json, Stale
 
 _CREATED = "2026-01-01T00:00:00Z"

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from support.world import World
-from vectorplane.spec import API_VERSION
+from vectorplane.spec_base import API_VERSION
 
 
 def write_manifest(

@@ -19,7 +19,9 @@ from vectorplane.manifest import (
     load,
     validate,
 )
-from vectorplane.spec import API_VERSION, VectorCollectionSpec, VectorStoreSpec
+from vectorplane.spec import VectorCollectionSpec
+from vectorplane.spec_base import API_VERSION
+from vectorplane.spec_store import VectorStoreSpec
 
 MODELS: dict[str, type[BaseModel]] = {
     "VectorCollection": VectorCollectionSpec,

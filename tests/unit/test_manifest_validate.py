@@ -10,7 +10,8 @@ import pytest
 from integration.crd.rows import BAD, FULL, GOOD, Row, collection, store, with_spec, with_vector
 from vectorplane.manifest import Document, Problem, defaulted, describe_refusal, load, validate
 from vectorplane.schema.problems import go_value
-from vectorplane.spec import VectorCollectionSpec, VectorStoreSpec
+from vectorplane.spec import VectorCollectionSpec
+from vectorplane.spec_store import VectorStoreSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 

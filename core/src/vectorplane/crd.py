@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vectorplane.spec import GROUP, MAX_NAME, VERSION, VectorCollectionSpec, VectorStoreSpec
-from vectorplane.spec_base import rule
+from vectorplane.spec import VectorCollectionSpec
+from vectorplane.spec_base import GROUP, MAX_NAME, VERSION, rule
 from vectorplane.spec_status import VectorCollectionStatus, VectorStoreStatus
+from vectorplane.spec_store import VectorStoreSpec
 
 Schema = dict[str, Any]
 

@@ -26,7 +26,7 @@ from vectorplane.schema.rules import BLOCKING, NOT_CHECKED, check_rules, has_rul
 from vectorplane.schema.structure import completed, decoded, unknown_fields
 from vectorplane.schema.text import BadText, read_documents
 from vectorplane.schema.values import check_value
-from vectorplane.spec import API_VERSION, GROUP, VERSION
+from vectorplane.spec_base import API_VERSION, GROUP, VERSION
 
 __all__ = [
     "BadManifest",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
 from vectorplane.errors import SecretUnreadable
 from vectorplane.ports.vectors import VectorAdmin
-from vectorplane.spec import VectorStoreSpec
+from vectorplane.spec_store import VectorStoreSpec
 from vectorplane_operator.kube import Api
 
 

@@ -12,7 +12,7 @@ import structlog
 from kubernetes.aio.config import ConfigException
 
 from vectorplane.settings import SettingsError
-from vectorplane.spec import GROUP, VERSION
+from vectorplane.spec_base import GROUP, VERSION
 from vectorplane_operator import logs
 from vectorplane_operator.app import Operator
 from vectorplane_operator.connection import Connect

@@ -22,7 +22,8 @@ from kubernetes.aio.client.configuration import Configuration
 
 from vectorplane import __version__
 from vectorplane.errors import ApiUnavailable, SecretUnreadable
-from vectorplane.spec import API_VERSION, SecretKeyRef
+from vectorplane.spec_base import API_VERSION
+from vectorplane.spec_store import SecretKeyRef
 
 FIELD_MANAGER = "vectorplane-operator"
 COLLECTIONS = "vectorcollections"

@@ -23,7 +23,7 @@ from vectorplane.domain.model import Key, Rival
 from vectorplane.domain.status import Event, Status
 from vectorplane.errors import ApiUnavailable
 from vectorplane.ports.resources import FINALIZER, Resource
-from vectorplane.spec import API_VERSION
+from vectorplane.spec_base import API_VERSION
 from vectorplane_operator.kube import COLLECTIONS, FIELD_MANAGER, Api, Gone, Json, Stale, path_of
 
 _TRIES = 5

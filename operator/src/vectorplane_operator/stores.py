@@ -21,7 +21,8 @@ from vectorplane.errors import CallerError, Stalled, StoreMissing, StoreRejected
 from vectorplane.ports.resources import Resource
 from vectorplane.ports.vectors import VectorAdmin
 from vectorplane.queue import backoff
-from vectorplane.spec import API_VERSION, VectorStoreSpec
+from vectorplane.spec_base import API_VERSION
+from vectorplane.spec_store import VectorStoreSpec
 from vectorplane_operator.connection import Connect, Connection, read_connection
 from vectorplane_operator.kube import STORES, Api, Gone, Stale, path_of
 from vectorplane_operator.resources import event_body, newer, post_event

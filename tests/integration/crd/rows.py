@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vectorplane.spec import API_VERSION
+from vectorplane.spec_base import API_VERSION
 
 Spec = dict[str, Any]
 VECTOR: Spec = {"size": 3, "distance": "Dot"}

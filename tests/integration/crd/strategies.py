@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from vectorplane.crd import schema
-from vectorplane.spec import API_VERSION
+from vectorplane.spec_base import API_VERSION
 
 JUNK = [None, "x", 5, 1.5, True, [], {}, [None], {"a": 1}, ["a", "a"], -1, 2**63, ""]
 TEXTS = ["a", "b", "text", "live.1", "", "A", "a_b", "a-", "ü", "a\n", "a b", "a" * 64, "a" * 300]

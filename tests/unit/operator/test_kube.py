@@ -12,7 +12,7 @@ import yaml
 from aiohttp import web
 
 from vectorplane.errors import ApiUnavailable, SecretUnreadable
-from vectorplane.spec import SecretKeyRef
+from vectorplane.spec_store import SecretKeyRef
 from vectorplane_operator import kube
 from vectorplane_operator.kube import Api, Forbidden, Gone, Stale, path_of
 

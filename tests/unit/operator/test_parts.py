@@ -18,7 +18,7 @@ from vectorplane.domain.model import Key
 from vectorplane.domain.status import Outcome, Trouble
 from vectorplane.errors import SecretUnreadable
 from vectorplane.ports.resources import Resource
-from vectorplane.spec import VectorStoreSpec
+from vectorplane.spec_store import VectorStoreSpec
 from vectorplane_operator import logs
 from vectorplane_operator.command import operator
 from vectorplane_operator.connection import Connection, connect_qdrant

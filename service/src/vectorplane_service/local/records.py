@@ -21,7 +21,7 @@ from uuid import uuid4
 from vectorplane.domain.model import Key
 from vectorplane.errors import Conflict, InvalidInput, Stalled
 from vectorplane.ports.resources import Resource
-from vectorplane.spec import API_VERSION
+from vectorplane.spec_base import API_VERSION
 from vectorplane_service.local.data import DataFolder
 from vectorplane_service.local.files import locked, remove, sweep, write_json
 
