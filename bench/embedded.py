@@ -11,7 +11,6 @@ the same machine.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
@@ -34,6 +33,7 @@ from common import (
     vectors,
     workspace,
 )
+from processes import cpu_seconds
 
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine
 from vectorplane.domain.model import Owner, Record
@@ -113,12 +113,6 @@ def serve(folder: Path, port: int) -> None:
         proxy_headers=False,
         log_config=None,
     )
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -118,7 +118,8 @@ func (p plane) apiArgs(etcd string) []string {
 	return args
 }
 
-// startEtcd runs a single etcd member in this process. It never syncs to disk: nothing here outlives the tests.
+// startEtcd runs a single etcd member in this process. It never syncs to disk: a new start on the same data is one of
+// the process, not of the machine.
 func (p plane) startEtcd() (*embed.Etcd, error) {
 	config := embed.NewConfig()
 	config.Dir = p.path("etcd")
@@ -151,9 +152,12 @@ func (p plane) runManager() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The API server makes its certificate at its start, and the kubeconfig names it.
+	// The API server makes its certificate, which the kubeconfig names, before it listens; and the manager gives up on
+	// one that is not there after ten seconds.
+	address := fmt.Sprintf("127.0.0.1:%d", p.port)
 	for {
-		if _, err := os.Stat(p.certificate()); err == nil {
+		if connection, err := net.Dial("tcp", address); err == nil {
+			connection.Close()
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -204,7 +208,12 @@ rules:
 	return os.WriteFile(p.path("audit.yaml"), policy, 0o600)
 }
 
+// writeSigningKey makes the key of service account tokens; a second start on the same data keeps it, and with it every
+// token.
 func (p plane) writeSigningKey() error {
+	if _, err := os.Stat(p.path("signing.key")); err == nil {
+		return nil
+	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err

@@ -36,6 +36,29 @@ ACCOUNT = "vectorplane-operator"
 _USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 
 
+class Server:
+    """`tests/controlplane` as a process. A new start goes on with the data, the port and the keys
+    of the one before."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        self._folder = folder
+        self._command = [str(binary), "-dir", str(folder), "-port", str(free_port())]
+        self._command += ["-audit", _USER]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.kubeconfig = folder / "kubeconfig"
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        self._process = _spawn(self._command, self._folder / "controlplane.log")
+        ready = self.kubeconfig
+        _wait(self._process, self._folder, lambda: ready.exists() and _ready(ready))
+
+    def kill(self) -> None:
+        """SIGKILL: etcd, API server and controllers at once."""
+        assert self._process
+        _end(self._process)
+
+
 @dataclass(frozen=True)
 class ControlPlane:
     """What a test needs to know of it."""
@@ -49,6 +72,8 @@ class ControlPlane:
     """Every request of the operator as a JSON line, where the control plane writes them."""
     controllers: bool = True
     """Whether owner references and the deletion of namespaces are carried out."""
+    server: Server | None = None
+    """Its process, where it is ours to kill and to start again."""
 
     def requests(self) -> list[Json]:
         """Every request of the operator so far, as the API server's audit log has them."""
@@ -74,8 +99,8 @@ def bare_controlplane(folder: Path) -> Iterator[Path]:
         with _from_assets(Path(assets), folder) as kubeconfig:
             yield kubeconfig
     else:
-        with _from_module(built(), folder) as kubeconfig:
-            yield kubeconfig
+        with _from_module(built(), folder) as server:
+            yield server.kubeconfig
 
 
 @contextmanager
@@ -85,11 +110,16 @@ def controlplane(folder: Path) -> Iterator[ControlPlane]:
         with _installed(Path(given), folder) as plane:
             yield plane
         return
-    controllers = not os.environ.get("KUBEBUILDER_ASSETS")
-    audit = folder / "audit.log" if controllers else None
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        with (
+            _from_assets(Path(assets), folder) as kubeconfig,
+            _installed(kubeconfig, folder, controllers=False) as plane,
+        ):
+            yield plane
+        return
     with (
-        bare_controlplane(folder) as kubeconfig,
-        _installed(kubeconfig, folder, audit=audit, controllers=controllers) as plane,
+        _from_module(built(), folder) as server,
+        _installed(server.kubeconfig, folder, folder / "audit.log", server=server) as plane,
     ):
         yield plane
 
@@ -132,13 +162,13 @@ def built() -> Path:
 
 
 @contextmanager
-def _from_module(binary: Path, folder: Path) -> Iterator[Path]:
-    port = free_port()
-    command = [str(binary), "-dir", str(folder), "-port", str(port), "-audit", _USER]
-    with _process(command, folder / "controlplane.log") as process:
-        kubeconfig = folder / "kubeconfig"
-        _wait(process, folder, lambda: kubeconfig.exists() and _ready(kubeconfig))
-        yield kubeconfig
+def _from_module(binary: Path, folder: Path) -> Iterator[Server]:
+    server = Server(binary, folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
 
 
 @contextmanager
@@ -179,7 +209,12 @@ def _from_assets(assets: Path, folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _installed(
-    kubeconfig: Path, folder: Path, *, audit: Path | None = None, controllers: bool = True
+    kubeconfig: Path,
+    folder: Path,
+    audit: Path | None = None,
+    *,
+    controllers: bool = True,
+    server: Server | None = None,
 ) -> Iterator[ControlPlane]:
     """`kubectl apply -f manifests/`, and a kubeconfig for the operator's service account."""
     cluster = Cluster(kubeconfig)
@@ -188,7 +223,7 @@ def _installed(
         token = cluster.token(NAMESPACE, ACCOUNT)
         operators = folder / "operator.kubeconfig"
         operators.write_text(with_token(kubeconfig, token))
-        yield ControlPlane(kubeconfig, operators, cluster, audit, controllers)
+        yield ControlPlane(kubeconfig, operators, cluster, audit, controllers, server)
     finally:
         cluster.close()
 
@@ -221,16 +256,24 @@ def _kubeconfig(server: str, ca: Path, token: str) -> str:
 
 @contextmanager
 def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = _spawn(command, log)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     """A server that ends with its standard input, so a killed test run leaves none behind."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
+    with log.open("ab") as output:
+        return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
         )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
 
 
 def _ready(kubeconfig: Path) -> bool:

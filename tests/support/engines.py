@@ -10,8 +10,9 @@ from typing import Any
 from support.operator_process import KOPF
 from support.remote_store import RemoteAdmin
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
+from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
 from vectorplane.domain.model import Collection, Owner, Record
-from vectorplane.ports.vectors import Listing
+from vectorplane.ports.vectors import Listing, Point
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Engine:
     def point(self, alias: str, collection: str) -> None:
         self.call("change_aliases", {alias: collection}, frozenset())
 
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        """Write points, past the proxy and past the service."""
+        if self.name == "memory":
+            self.call("upsert", collection, points)
+        else:
+            asyncio.run(self._upsert(collection, points))
+
     def of(self, namespace: str) -> set[str]:
         """The collections of a namespace, by their physical names."""
         return {c for c in self.listing().collections if c.startswith(f"{namespace}.")}
@@ -58,6 +66,13 @@ class Engine:
     def aliases(self, namespace: str) -> dict[str, str]:
         found = self.listing().aliases
         return {a: c for a, c in found.items() if a.startswith(f"{namespace}.")}
+
+    async def _upsert(self, collection: str, points: Sequence[Point]) -> None:
+        client = QdrantPoints(self.url, self.api_key, timeout=20.0)
+        try:
+            await client.upsert(collection, points)
+        finally:
+            await client.close()
 
     async def _call(self, method: str, arguments: tuple[object, ...]) -> Any:
         client: Any = (

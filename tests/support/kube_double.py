@@ -54,9 +54,12 @@ class KubeDouble(Api):
         self._call("merge", path)
         meta = self._at(path)["metadata"]
         asked = body["metadata"]
-        if any(asked.get(f, meta[f]) != meta[f] for f in ("uid", "resourceVersion")):
+        if any(asked.get(f, meta.get(f)) != meta.get(f) for f in ("uid", "resourceVersion")):
             raise Stale("the object has been modified")
-        meta["finalizers"] = asked["finalizers"]
+        if "finalizers" in asked:
+            meta["finalizers"] = asked["finalizers"]
+        if "spec" in body:
+            self.objects[path]["spec"] = self.objects[path].get("spec", {}) | body["spec"]
         return self._saved(path)
 
     async def apply(self, path: str, body: Json) -> Json:
@@ -69,8 +72,14 @@ class KubeDouble(Api):
 
     async def create(self, path: str, body: Json) -> Json:
         self._call("create", path)
-        self.events.append(body)
-        return body
+        if body["kind"] == "Event":
+            self.events.append(body)
+            return body
+        path = f"{path}/{body['metadata']['name']}"
+        if path in self.objects:
+            raise Stale("it exists already")
+        self.objects[path] = copy.deepcopy(body)
+        return self._saved(path)
 
     async def secret(self, ref: SecretKeyRef) -> str:
         self._call("secret", ref.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,13 +25,18 @@ COMMAND = (sys.executable, "-m", "vectorplane_operator")
 
 @dataclass
 class OperatorProcess:
-    """One operator. `log` is its standard error."""
+    """One operator. `log` is its standard error.
+
+    `lease` is one of its own, so it need not wait until that of one that was killed runs out;
+    replicas share one.
+    """
 
     command: Sequence[str]
     kubeconfig: Path
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    lease: str = field(default_factory=lambda: f"operator-{secrets.token_hex(4)}")
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready: bool = True) -> OperatorProcess:
@@ -38,6 +44,7 @@ class OperatorProcess:
             "KUBECONFIG": str(self.kubeconfig),
             "OPERATOR_HTTP_HOST": "127.0.0.1",
             "OPERATOR_HTTP_PORT": str(self.port),
+            "OPERATOR_LEASE_NAME": self.lease,
             "PYTHONPATH": str(TESTS),
             **self.env,
         }

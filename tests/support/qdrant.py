@@ -46,37 +46,82 @@ def qdrant_server(**settings: str) -> Iterator[QdrantServer]:
 @contextmanager
 def started(**settings: str) -> Iterator[QdrantServer]:
     """A server of our own on free ports, with nothing in it, gone afterwards."""
-    program = shutil.which("qdrant")
-    if program is None:
-        raise FileNotFoundError(MISSING)
+    with restartable(**settings) as process:
+        yield process.server
+
+
+@contextmanager
+def restartable(**settings: str) -> Iterator[QdrantProcess]:
+    """The same, to be killed and started again."""
     with tempfile.TemporaryDirectory(prefix="qdrant-") as folder:
-        http, grpc = free_port(), free_port()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")} | {
+        process = QdrantProcess(Path(folder), **settings)
+        try:
+            process.start()
+            yield process
+        finally:
+            process.stop()
+
+
+class QdrantProcess:
+    """One server after the other on the same ports and the same data."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        program = shutil.which("qdrant")
+        if program is None:
+            raise FileNotFoundError(MISSING)
+        self._program = program
+        self._folder = folder
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._http, self._grpc = free_port(), free_port()
+        self._key = settings.get("QDRANT__SERVICE__API_KEY")
+        others = {k: v for k, v in os.environ.items() if not k.startswith("QDRANT__")}
+        self._environment = others | {
             "QDRANT__SERVICE__HOST": "127.0.0.1",
-            "QDRANT__SERVICE__HTTP_PORT": str(http),
-            "QDRANT__SERVICE__GRPC_PORT": str(grpc),
+            "QDRANT__SERVICE__HTTP_PORT": str(self._http),
+            "QDRANT__SERVICE__GRPC_PORT": str(self._grpc),
             "QDRANT__STORAGE__STORAGE_PATH": f"{folder}/storage",
             "QDRANT__STORAGE__SNAPSHOTS_PATH": f"{folder}/snapshots",
             "QDRANT__TELEMETRY_DISABLED": "true",
             "QDRANT__CLUSTER__ENABLED": "false",
             **settings,
         }
-        log = Path(folder, "log")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [program], cwd=folder, env=environment, stdout=output, stderr=output
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http}"
+
+    @property
+    def server(self) -> QdrantServer:
+        return QdrantServer(
+            self.url, self._grpc, self._key, self._process.pid if self._process else None
+        )
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._program],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=output,
+                stderr=output,
             )
-        try:
-            url = f"http://127.0.0.1:{http}"
-            _wait(url, process, log)
-            key = settings.get("QDRANT__SERVICE__API_KEY")
-            yield QdrantServer(url, grpc, key, process.pid)
-        finally:
-            process.terminate()
+        _wait(self.url, self._process, self._log)
+
+    def kill(self) -> None:
+        """SIGKILL; nothing is flushed."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and where that is not enough SIGKILL."""
+        if self._process:
+            self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
-            process.wait()
+                self._process.wait(10)
+            self.kill()
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

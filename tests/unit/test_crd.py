@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from vectorplane.crd import KINDS, crd, schema
 from vectorplane.crd_files import IMMUTABLE, files, main, manifest, reference
+from vectorplane.crd_sources import DEFAULTS
 from vectorplane.domain.model import Collection, Desired, Key
 from vectorplane.domain.policy import immutable
 from vectorplane.domain.status import Outcome, status_of
@@ -30,6 +31,8 @@ def nodes(node: Node, place: str = "") -> Iterator[tuple[str, Node]]:
         yield from nodes(inner, f"{place}.{key}" if place else key)
     if "items" in node:
         yield from nodes(node["items"], f"{place}[]")
+    if "additionalProperties" in node:
+        yield from nodes(node["additionalProperties"], f"{place}{{}}")
 
 
 def of_spec(kind: str) -> list[tuple[str, Node]]:
@@ -69,7 +72,8 @@ def test_the_yaml_says_the_crd_and_where_it_comes_from(kind: str) -> None:
 def test_the_schema_is_structural(kind: str) -> None:
     for place, node in nodes(schema(kind)):
         assert node["type"] in ("object", "array", "string", "integer", "number", "boolean"), place
-        assert not {"$ref", "anyOf", "allOf", "title", "const", "additionalProperties"} & set(node)
+        assert not {"$ref", "anyOf", "allOf", "title", "const"} & set(node)
+        assert not {"properties", "additionalProperties"} <= set(node), place
         assert node.get("default", "") is not None, place
         if node["type"] == "array":
             assert "items" in node, place
@@ -78,7 +82,7 @@ def test_the_schema_is_structural(kind: str) -> None:
 @EVERY
 def test_every_field_says_what_it_means(kind: str) -> None:
     for place, node in nodes(schema(kind)["properties"]["spec"], "spec"):
-        item = node["type"] != "object" and place.endswith("[]")
+        item = node["type"] != "object" and place.endswith(("[]", "{}"))
         assert item or node["description"].rstrip().endswith((".", "`")), place
 
 
@@ -87,6 +91,8 @@ def test_what_a_rule_may_look_at_is_bounded(kind: str) -> None:
     for place, node in of_spec(kind):
         if node["type"] == "array":
             assert "maxItems" in node, place
+        if "additionalProperties" in node:
+            assert "maxProperties" in node, place
         if node["type"] == "string":
             assert "maxLength" in node or "enum" in node, place
 
@@ -128,7 +134,19 @@ def test_no_bound_is_too_large_for_the_api_server(kind: str) -> None:
 
 
 def test_descriptions_and_policy_agree_on_what_may_not_change() -> None:
-    settings = ("vectors", "sparseVectors", "sharding", "wal", "hnsw", "quantization")
+    settings = (
+        "vectors",
+        "sparseVectors",
+        "sharding",
+        "wal",
+        "hnsw",
+        "quantization",
+        "optimizers",
+        "replication",
+        "onDiskPayload",
+        "strictMode",
+        "metadata",
+    )
     found = of_spec("VectorCollection")
     fixed_groups = {p for p, n in found if n.get("description", "").endswith(IMMUTABLE)}
     for place, node in found:
@@ -156,7 +174,8 @@ def test_the_operators_status_is_in_the_schema() -> None:
     assert list(check_value(status, wanted)) == []
     root = {"properties": {"status": wanted}}
     assert unknown_fields({"status": status}, root) == []
-    assert set(wanted["properties"]) == set(status)
+    # The others stand there only while there are any.
+    assert set(wanted["properties"]) - set(status) == {"rebuild", "snapshots"}
 
 
 def test_the_columns_of_kubectl_get() -> None:
@@ -191,7 +210,7 @@ def test_a_schema_is_a_copy() -> None:
 def test_the_field_table_has_every_field(kind: str) -> None:
     text = reference(kind)
     for place, _ in of_spec(kind)[1:]:
-        if not place.endswith("[]"):
+        if not place.endswith(("[]", "{}")):
             assert f"| `{place.removeprefix('spec.')}` |" in text
     assert ("### Rules" in text) == (kind == "VectorCollection")
 
@@ -202,8 +221,49 @@ def test_the_field_table_says_what_may_change() -> None:
         for line in reference("VectorCollection").partition("## status")[0].splitlines()
         if line.startswith("| `")
     }
-    assert rows["vectors[].size"] == ["integer, 1 to 65536", "required", "Dimensions.", "no"]
-    assert rows["sharding.number"][-1] == "no"
-    assert rows["hnsw.m"][-1] == "yes"
+    assert rows["vectors[].size"][:4] == ["integer, 1 to 65536", "required", "Dimensions.", "no"]
+    assert rows["sharding.number"][3] == "no"
+    assert rows["sharding.keys"][3] == "yes"
+    assert rows["hnsw.m"][3] == "yes"
     assert rows["vectors[].name"][1] == '`""`'
     assert rows["store"][0] == "string, at most 253 characters, a Kubernetes name"
+
+
+def test_the_field_table_says_where_a_setting_stands_in_qdrant_and_what_qdrant_does() -> None:
+    rows = {
+        line.split("|")[1].strip(" `"): [cell.strip() for cell in line.split("|")[2:-1]]
+        for line in reference("VectorCollection").partition("## status")[0].splitlines()
+        if line.startswith("| `")
+    }
+    assert {field: (row[1], row[4]) for field, row in rows.items() if field in SAID} == SAID
+    assert all(row[4] for row in rows.values())
+
+
+SAID = {
+    "store": ("", "vectorplane"),
+    "hnsw.m": ("Qdrant's own (16)", "`hnsw_config.m`"),
+    "vectors[].size": ("required", "`vectors.{name}.size`"),
+    "vectors[].quantization.bits": (
+        "Qdrant's own",
+        "`vectors.{name}.quantization_config.turbo.bits`",
+    ),
+    "sparseVectors[].modifier": ('`"None"`', "`sparse_vectors.{name}.modifier`"),
+    "replication": ("", "vectorplane"),
+    "replication.readFanOutFactor": (
+        "Qdrant's own (as the load asks)",
+        "`params.read_fan_out_factor`",
+    ),
+    "strictMode.sparse[].maxLength": (
+        "required",
+        "`strict_mode_config.sparse_config.{name}.max_length`",
+    ),
+    "payloadIndexes[].stemmer.language": ("required", "`field_schema.stemmer.language`"),
+    "metadata": ("Qdrant's own (none)", "`metadata`"),
+    "aliases": ("`[]`", "`create_alias.alias_name`"),
+    "adoptionPolicy": ('`"Never"`', "vectorplane"),
+}
+
+
+def test_every_default_of_qdrant_is_of_a_field() -> None:
+    fields = {place.removeprefix("spec.") for place, _ in of_spec("VectorCollection")}
+    assert set(DEFAULTS) <= fields

@@ -13,9 +13,17 @@ from typing import Any, Protocol
 
 import structlog
 
-from vectorplane.desired import InvalidSpec, bare_of, desired_of
+from vectorplane.desired import bare_of, desired_of
 from vectorplane.domain.model import Desired, Key
-from vectorplane.domain.status import Outcome, Status, Trouble, events_of, status_of
+from vectorplane.domain.status import (
+    Event,
+    Outcome,
+    Status,
+    Trouble,
+    events_of,
+    repairs_of,
+    status_of,
+)
 from vectorplane.errors import Stalled, StoreMissing, Waiting
 from vectorplane.ports.resources import FINALIZER, FORCE_DELETE, Resource, Resources, Stores
 from vectorplane.ports.vectors import VectorAdmin
@@ -31,12 +39,16 @@ class Watcher(Protocol):
     def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None:
         """`seconds` in the store; `store` is "" where none is known."""
 
+    def repaired(self, key: Key, event: Event) -> None:
+        """Somebody else's change of a collection was undone, or a lost one made again."""
+
 
 class Controller:
     """Looks at one resource at a time; `look` is the handler of a `KeyedQueue`.
 
-    `resync` is the time in seconds after which a resource with nothing to do is looked at again;
-    `per_store` bounds the looks under way at one store, so a store that hangs holds up no other.
+    `resync` is the time in seconds after which a resource with nothing to do is looked at again
+    (None: when something happens; a `Sweeper` finds the rest); `per_store` bounds the looks under
+    way at one store, so a store that hangs holds up no other.
     """
 
     def __init__(
@@ -47,8 +59,8 @@ class Controller:
         cluster: str,
         endpoint: Callable[[Key], str | None] = lambda key: None,
         watcher: Watcher | None = None,
-        resync: float = 60.0,
-        per_store: int = 8,
+        resync: float | None = 60.0,
+        per_store: int = 64,
     ) -> None:
         self._resources = resources
         self._stores = stores
@@ -91,31 +103,44 @@ class Controller:
         if outcome.trouble and outcome.trouble.retry:
             return self._retry(resource.key, outcome.retry_after)
         self._failures.pop(resource.key, None)
-        return self._resync
+        progress = outcome.progress
+        if progress and progress.phase not in ("Done", "Failed"):
+            return 0.0
+        soonest = [s for s in (self._resync, outcome.due) if s is not None]
+        return min(soonest, default=None)
 
     async def _reconcile(self, resource: Resource) -> tuple[str | None, Outcome, Desired]:
         name, seconds = resource.status.get("store") or resource.spec.get("store"), 0.0
+        desired = bare_of(resource, self._cluster, _now())
         try:
-            desired = desired_of(resource, self._cluster, self._resources.rivals(resource.key))
             name, store, moved = await self._store(resource)
-        except InvalidSpec as error:
-            desired = bare_of(resource, self._cluster)
-            outcome = Outcome(trouble=Trouble(error.reason, error.message))
         except (Waiting, Stalled) as error:
             trouble = Trouble(error.reason, error.message, store=True, retry=True)
             # What never was anywhere has nothing to be released: it may go.
             nowhere = isinstance(error, StoreMissing) and not resource.status.get("collection")
             outcome = Outcome(trouble=trouble, deleted=nowhere and desired.may_go)
         else:
-            async with self._slots[name]:
-                begun = asyncio.get_running_loop().time()
-                outcome = await reconcile(desired, store)
-                seconds = asyncio.get_running_loop().time() - begun
+            desired, outcome, seconds = await self._within(name, store, resource, desired)
             if moved and not outcome.trouble:
                 outcome = replace(outcome, trouble=moved)
         if self._watcher:
             self._watcher.reconciled(resource.key, name or "", outcome, seconds)
         return name, outcome, desired
+
+    async def _within(
+        self, name: str, store: VectorAdmin, resource: Resource, desired: Desired
+    ) -> tuple[Desired, Outcome, float]:
+        """What comes of it in its store, and the seconds that took there."""
+        try:
+            admitted = resource if resource.deleting else self._stores.admit(name, resource)
+            rivals = self._resources.rivals(resource.key)
+            desired = desired_of(admitted, self._cluster, rivals, desired.now)
+        except Stalled as error:
+            return desired, Outcome(trouble=Trouble(error.reason, error.message)), 0.0
+        async with self._slots[name]:
+            begun = asyncio.get_running_loop().time()
+            outcome = await reconcile(desired, store)
+            return desired, outcome, asyncio.get_running_loop().time() - begun
 
     async def _store(self, resource: Resource) -> tuple[str, VectorAdmin, Trouble | None]:
         """The store that a resource's collection lives in, or shall. One that lives somewhere stays
@@ -154,18 +179,26 @@ class Controller:
             desired,
             outcome,
             resource.status,
-            now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            now=desired.now,
             store=store,
             endpoint=self._endpoint(resource.key),
         )
         if not _same(status, resource.status):
             await self._resources.write_status(resource, status)
-        for event in events_of(resource.status, status):
+        repairs = repairs_of(desired, outcome, resource.status)
+        for event in (*repairs, *events_of(resource.status, status)):
             await self._resources.record_event(resource, event)
+        if self._watcher:
+            for event in repairs:
+                self._watcher.repaired(resource.key, event)
 
     def _retry(self, key: Key, retry_after: float | None) -> float:
         self._failures[key] += 1
         return max(retry_after or 0.0, backoff(self._failures[key]))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _same(status: Status, previous: Mapping[str, Any]) -> bool:

@@ -36,8 +36,10 @@ _ORDER = (
     "maximum",
     "minItems",
     "maxItems",
+    "maxProperties",
     "required",
     "properties",
+    "additionalProperties",
     "items",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
@@ -207,6 +209,8 @@ def _node(raw: Mapping[str, Any], defs: Mapping[str, Any]) -> Schema:
         del node["default"]
     if "properties" in node:
         node["properties"] = {k: _node(v, defs) for k, v in node["properties"].items()}
+    if isinstance(values := node.pop("additionalProperties", None), Mapping):
+        node["additionalProperties"] = _node(values, defs)
     if "items" in node:
         node["items"] = _node(node["items"], defs)
     if "x-kubernetes-list-map-keys" in node:

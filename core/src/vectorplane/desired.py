@@ -8,18 +8,28 @@ from typing import Any
 from pydantic import ValidationError
 
 from vectorplane.domain.model import (
+    DEDICATED,
+    PARTITION,
     AdoptionPolicy,
+    ChangePolicy,
     DeletionPolicy,
     Desired,
     Index,
+    Param,
     Path,
+    Progress,
+    RebuildPolicy,
     Rival,
     Value,
 )
+from vectorplane.domain.names import number
 from vectorplane.domain.policy import Claim
+from vectorplane.domain.tenancy import pool_name
 from vectorplane.errors import Stalled
-from vectorplane.ports.resources import PAUSED, Resource
-from vectorplane.spec import VectorCollectionSpec
+from vectorplane.ports.resources import PAUSED, ROLLBACK, Resource
+from vectorplane.schedule import snapshot_wish
+from vectorplane.spec import Rebuild, RestoreFrom, VectorCollectionSpec
+from vectorplane.spec_base import seconds
 
 _SETTINGS = (
     "hnsw",
@@ -30,6 +40,7 @@ _SETTINGS = (
     "wal",
     "onDiskPayload",
     "strictMode",
+    "metadata",
 )
 _LISTS = ("vectors", "sparseVectors")
 
@@ -40,30 +51,46 @@ class InvalidSpec(Stalled):
     reason = "InvalidSpec"
 
 
-def desired_of(resource: Resource, cluster: str, rivals: tuple[Rival, ...] = ()) -> Desired:
-    """The wish that a resource stands for. Raises `InvalidSpec`, unless it is being deleted:
-    what goes needs its policy only.
+def desired_of(
+    resource: Resource, cluster: str, rivals: tuple[Rival, ...] = (), now: str = ""
+) -> Desired:
+    """The wish that a resource stands for at a time (RFC 3339, UTC). Raises `InvalidSpec`, unless
+    it is being deleted: what goes needs its policy only.
     """
     try:
         spec = VectorCollectionSpec.model_validate(dict(resource.spec))
     except ValidationError as error:
         if resource.deleting:
-            return bare_of(resource, cluster)
+            return bare_of(resource, cluster, now)
         first = error.errors()[0]
         place = ".".join(("spec", *map(str, first["loc"])))
         raise InvalidSpec(f"{place}: {first['msg']}") from error
     declared = spec.model_dump(by_alias=True, exclude_none=True)
+    settings = dict(settings_of(declared))
+    indexes = {i["field"]: _index(i) for i in declared["payloadIndexes"]}
+    embedding = tuple(sorted(declared.get("embedding", {}).items()))
+    tenancy = spec.tenancy.mode if spec.tenancy else DEDICATED
+    rebuild = spec.rebuild or Rebuild()
     return Desired(
         key=resource.key,
         uid=resource.uid,
         cluster=cluster,
         generation=resource.generation,
-        settings=dict(settings_of(declared)),
-        indexes={i["field"]: _index(i) for i in declared["payloadIndexes"]},
+        settings=settings,
+        indexes=indexes,
         aliases=aliases_of(resource),
-        embedding=tuple(sorted(declared.get("embedding", {}).items())),
-        deletion_policy=DeletionPolicy(spec.deletion_policy),
+        embedding=embedding,
+        tenancy=tenancy,
+        pool=pool_name(settings, indexes, embedding) if tenancy == PARTITION else None,
+        deletion_policy=DeletionPolicy(spec.deletion_policy or DeletionPolicy.RETAIN),
         adoption_policy=AdoptionPolicy(spec.adoption_policy),
+        change_policy=ChangePolicy(spec.change_policy),
+        rebuild=RebuildPolicy(seconds(rebuild.keep_for), rebuild.points_per_second, rebuild.recall),
+        progress=_progress(resource.status.get("rebuild") or {}),
+        rollback=resource.says(ROLLBACK),
+        snapshot=snapshot_wish(spec.snapshots, resource.status, resource.created, now),
+        restore=_restore(resource, spec.restore_from),
+        now=now,
         deleting=resource.deleting,
         paused=resource.says(PAUSED),
         rivals=rivals,
@@ -71,10 +98,10 @@ def desired_of(resource: Resource, cluster: str, rivals: tuple[Rival, ...] = ())
     )
 
 
-def bare_of(resource: Resource, cluster: str) -> Desired:
+def bare_of(resource: Resource, cluster: str, now: str = "") -> Desired:
     """A wish without a spec: enough to delete by, and to say what is wrong."""
     try:
-        policy = DeletionPolicy(resource.spec.get("deletionPolicy", DeletionPolicy.RETAIN))
+        policy = DeletionPolicy(resource.spec.get("deletionPolicy") or DeletionPolicy.RETAIN)
     except ValueError:
         policy = DeletionPolicy.RETAIN
     return Desired(
@@ -83,6 +110,7 @@ def bare_of(resource: Resource, cluster: str) -> Desired:
         cluster=cluster,
         generation=resource.generation,
         deletion_policy=policy,
+        now=now,
         deleting=resource.deleting,
         paused=resource.says(PAUSED),
         hint=_hint(resource),
@@ -108,24 +136,68 @@ def settings_of(declared: Mapping[str, Any]) -> Iterator[tuple[Path, Value]]:
         if group in declared:
             yield from _flat((group,), declared[group])
     for group in _LISTS:
-        for entry in declared.get(group, ()):
-            fields = {k: v for k, v in entry.items() if k != "name"}
-            yield from _flat((group, entry["name"]), fields)
+        yield from _flat((group,), declared.get(group, []))
 
 
 def _flat(path: Path, value: Any) -> Iterator[tuple[Path, Value]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _flat((*path, key), inner)
+    elif isinstance(value, list):
+        for entry in value:
+            if isinstance(entry, Mapping):
+                yield from _flat((*path, entry["name"]), _without(entry, "name"))
+            else:
+                yield (*path, entry), True
     else:
         yield path, value
 
 
+def _without(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in keys}
+
+
 def _index(declared: Mapping[str, Any]) -> Index:
-    params = sorted((k, v) for k, v in declared.items() if k not in ("field", "type"))
-    return Index(declared["field"], declared["type"], tuple(params))
+    params = dict(_params((), _without(declared, "field", "type")))
+    return Index(declared["field"], declared["type"], tuple(sorted(params.items())))
+
+
+def _params(path: Path, value: Any) -> Iterator[tuple[str, Param]]:
+    """An index's parameters, flat: `stopwords.custom`. An empty list says nothing."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _params((*path, key), inner)
+    elif not isinstance(value, list):
+        yield ".".join(path), value
+    elif value:
+        yield ".".join(path), tuple(sorted(value))
 
 
 def _hint(resource: Resource) -> str | None:
     collection = resource.status.get("collection") or {}
     return collection.get("physical")
+
+
+def _restore(resource: Resource, wanted: RestoreFrom | None) -> str | None:
+    """The snapshot with the physical collection that it was taken of: its name begins with that."""
+    if wanted is None:
+        return None
+    base = f"{resource.key.namespace}.{wanted.collection}"
+    physical = wanted.snapshot.split("-", base.count("-") + 1)
+    collection = "-".join(physical[: base.count("-") + 1])
+    if number(base, collection) is None:
+        raise InvalidSpec(
+            f"spec.restoreFrom.snapshot: {wanted.snapshot} is no snapshot of {wanted.collection}: "
+            f"its name begins with {base}_<number>-"
+        )
+    return f"{collection}/{wanted.snapshot}"
+
+
+def _progress(status: Mapping[str, Any]) -> Progress | None:
+    if not status or status.get("phase") == "Done":
+        return None
+    cursor: Any = status.get("cursor")
+    if isinstance(cursor, str) and cursor.isdigit():
+        cursor = int(cursor)
+    kept = ("source", "target", "phase", "copied", "total", "passes", "changed", "started")
+    return Progress(cursor=cursor, **{k: status[k] for k in kept if k in status})

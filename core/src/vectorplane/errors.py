@@ -10,9 +10,12 @@ VectorplaneError
  |    +-- StoreMissing         no VectorStore of that name, or no default one (yet)
  |    +-- SecretUnreadable     no such Secret or key in it (yet), or we may not read it
  |    +-- ApiUnavailable       the Kubernetes API is away, overloaded, or refuses us
+ |    +-- NotLeading           another replica leads, or the Lease could not be renewed in time
  +-- Stalled              a person must change something first
  |    +-- StoreRejected        the store says that the request itself is wrong
  |    +-- EngineLocked         another process has the embedded engine's folder
+ |    +-- NamespaceNotAllowed  the store takes nothing of this namespace
+ |    +-- LimitExceeded        the store's limits leave no room for it
  +-- CallerError          the caller must send something else
       +-- InvalidInput         `place` says where: "points[3].vector"
       |    +-- TooLarge
@@ -84,6 +87,10 @@ class ApiUnavailable(Waiting):
     reason = "ApiUnavailable"
 
 
+class NotLeading(Waiting):
+    reason = "NotLeading"
+
+
 class Stalled(VectorplaneError):
     """A person must change something before the same call can succeed."""
 
@@ -96,6 +103,14 @@ class StoreRejected(Stalled):
 
 class EngineLocked(Stalled):
     reason = "EngineLocked"
+
+
+class NamespaceNotAllowed(Stalled):
+    reason = "NamespaceNotAllowed"
+
+
+class LimitExceeded(Stalled):
+    reason = "LimitExceeded"
 
 
 class CallerError(VectorplaneError):

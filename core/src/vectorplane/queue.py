@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -21,11 +22,21 @@ log = structlog.get_logger(__name__)
 
 
 class KeyedQueue(Generic[K]):
-    """Runs `handler` for keys, at most `limit` at once over all keys."""
+    """Runs `handler` for keys, at most `limit` at once in each lane. A lane is what a key's look
+    waits for, e.g. its store: a store that hangs holds up no look at another one. What waits is an
+    entry in a dictionary, not a task: ten thousand of them are nothing.
+    """
 
-    def __init__(self, handler: Handler[K], *, limit: int = 64) -> None:
+    def __init__(
+        self, handler: Handler[K], *, limit: int = 64, lane: Callable[[K], str] = lambda key: ""
+    ) -> None:
         self._handler = handler
-        self._limit = asyncio.Semaphore(limit)
+        self._limit = limit
+        self._lane_of = lane
+        self._waiting: defaultdict[str, dict[K, None]] = defaultdict(dict)
+        self._lanes: dict[K, str] = {}
+        """The lane of each key that waits."""
+        self._busy: Counter[str] = Counter()
         self._running: dict[K, asyncio.Task[None]] = {}
         self._again: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
@@ -33,7 +44,7 @@ class KeyedQueue(Generic[K]):
 
     def __len__(self) -> int:
         """Keys that are looked at or wait for it; timers do not count."""
-        return len(self._running)
+        return len(self._running) + len(self._lanes)
 
     def add(self, key: K) -> None:
         """Look at `key` now, or once more after the look that is under way."""
@@ -43,12 +54,15 @@ class KeyedQueue(Generic[K]):
             timer.cancel()
         if key in self._running:
             self._again.add(key)
-        else:
-            self._running[key] = asyncio.create_task(self._run(key), name=f"look at {key}")
+        elif key not in self._lanes:
+            lane = self._lane_of(key)
+            self._lanes[key] = lane
+            self._waiting[lane][key] = None
+            self._start(lane)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Look at `key` in some seconds, unless it is looked at before."""
-        if self._closed or key in self._running:
+        if self._closed or key in self._running or key in self._lanes:
             return
         if timer := self._timers.pop(key, None):
             timer.cancel()
@@ -62,7 +76,13 @@ class KeyedQueue(Generic[K]):
     async def close(self, grace: float = 10.0) -> None:
         """Take no more keys, let the looks under way end, and cut them off after `grace` s."""
         self._closed = True
+        await self.drop(grace)
+
+    async def drop(self, grace: float = 0.0) -> None:
+        """Forget every key, and cut off the looks that are under way after `grace` s."""
         self._again.clear()
+        self._lanes.clear()
+        self._waiting.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -73,19 +93,32 @@ class KeyedQueue(Generic[K]):
             if late:
                 await asyncio.wait(late)
 
-    async def _run(self, key: K) -> None:
+    def _start(self, lane: str) -> None:
+        """Begin as many looks as the lane has room for, in the order in which they were asked."""
+        waiting = self._waiting[lane]
+        while waiting and self._busy[lane] < self._limit:
+            key = next(iter(waiting))
+            del waiting[key], self._lanes[key]
+            self._busy[lane] += 1
+            self._running[key] = asyncio.create_task(self._run(key, lane), name=f"look at {key}")
+        if not waiting:
+            del self._waiting[lane]
+
+    async def _run(self, key: K, lane: str) -> None:
         delay: float | None = None
         try:
-            async with self._limit:
-                # What came in while this one waited is seen by the look that begins now.
-                self._again.discard(key)
-                delay = await self._handler(key)
+            delay = await self._handler(key)
         except Exception:
             # A handler answers for its own errors: this is a bug, and must not end the queue.
             log.exception("look_failed", key=str(key))
             delay = 30.0
         finally:
             del self._running[key]
+            self._busy[lane] -= 1
+            if not self._busy[lane]:
+                del self._busy[lane]
+            if not self._closed:
+                self._start(lane)
         if key in self._again:
             self._again.discard(key)
             self.add(key)

@@ -2,83 +2,117 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from dataclasses import replace
 
-from vectorplane.domain import names
-from vectorplane.domain.actions import (
-    Action,
-    AddVector,
-    ChangeAliases,
-    CreateCollection,
-    CreateIndex,
-    DropCollection,
-    DropIndex,
-    UpdateCollection,
-    WriteRecord,
-)
 from vectorplane.domain.model import Collection, Desired, Observed
 from vectorplane.domain.plan import Plan, plan
 from vectorplane.domain.status import Outcome, Trouble
-from vectorplane.errors import CallerError, Stalled, Waiting
-from vectorplane.ports.vectors import VectorAdmin
+from vectorplane.domain.tenancy import TENANT_FIELD
+from vectorplane.errors import CallerError, Conflict, Stalled, Waiting
+from vectorplane.perform import perform
+from vectorplane.ports.vectors import Listing, Survey, VectorAdmin
+from vectorplane.rebuild import advance
+
+_TRIES = 3
 
 
 async def reconcile(desired: Desired, store: VectorAdmin) -> Outcome:
     """Bring one resource's collection to what it declares. Errors become part of the outcome."""
     done: list[str] = []
-    try:
-        planned, current = await preview(desired, store)
-        for action in planned.actions:
-            await perform(action, store)
-            done.append(str(action))
-        if planned.actions and planned.collection and not desired.deleting:
-            current = await store.describe(planned.collection)
-    except Waiting as error:
-        trouble = Trouble(error.reason, error.message, store=True, retry=True)
-        return Outcome(None, trouble, (), tuple(done), retry_after=error.retry_after)
-    except (Stalled, CallerError) as error:
-        return Outcome(None, Trouble(error.reason, error.message), (), tuple(done))
-    stalled = planned.stalled
-    trouble_ = Trouble(stalled.reason, stalled.message) if stalled else None
-    return Outcome(current, trouble_, planned.lacking, tuple(done), desired.may_go)
+    for left in reversed(range(_TRIES)):
+        try:
+            return await _reconcile(desired, store, done)
+        except Conflict as error:
+            # Somebody made it a moment ago, another tenant a pool for instance: look again.
+            if left == 0:
+                trouble = Trouble(error.reason, error.message, retry=True)
+        except Waiting as error:
+            trouble = Trouble(error.reason, error.message, store=True, retry=True)
+            return Outcome(None, trouble, (), tuple(done), retry_after=error.retry_after)
+        except (Stalled, CallerError) as error:
+            trouble = Trouble(error.reason, error.message)
+            break
+    return Outcome(None, trouble, (), tuple(done))
+
+
+async def _reconcile(desired: Desired, store: VectorAdmin, done: list[str]) -> Outcome:
+    observed = await observe(desired, store)
+    planned = plan(desired, observed)
+    snapshots = []
+    for action in planned.actions:
+        snapshot = await perform(action, store)
+        done.append(str(action))
+        snapshots += [snapshot] if snapshot else []
+    progress = None
+    if planned.rebuild:
+        progress = await advance(planned.rebuild, desired, store)
+    if not planned.nothing and planned.collection and not desired.deleting:
+        observed = await observe(desired, store)
+    outcome = outcome_of(desired, planned, observed)
+    return replace(outcome, changed=tuple(done), snapshots=tuple(snapshots), progress=progress)
 
 
 async def preview(desired: Desired, store: VectorAdmin) -> tuple[Plan, Collection | None]:
     """What a reconcile would do now, and the collection that serves the resource today."""
     observed = await observe(desired, store)
     planned = plan(desired, observed)
-    return planned, observed.collections.get(planned.collection or "")
+    return planned, collection_of(desired, planned, observed)
+
+
+def outcome_of(desired: Desired, planned: Plan, observed: Observed) -> Outcome:
+    """What is to be said of a plan that is carried out. Pure."""
+    stalled = planned.stalled
+    return Outcome(
+        collection_of(desired, planned, observed),
+        Trouble(stalled.reason, stalled.message) if stalled else None,
+        planned.lacking,
+        deleted=desired.may_go and stalled is None,
+        due=planned.due,
+    )
+
+
+def collection_of(desired: Desired, planned: Plan, observed: Observed) -> Collection | None:
+    """What serves the resource, with its own points: of a pool those of the tenant."""
+    serving = observed.aliases.get(desired.name, planned.collection or "")
+    found = observed.collections.get(serving) if planned.collection else None
+    if found is None or not desired.pool:
+        return found
+    return replace(found, points=observed.tenants.get(desired.name, 0), indexed_vectors=0)
 
 
 async def observe(desired: Desired, store: VectorAdmin) -> Observed:
     """All in the store that bears on one resource."""
     info, listing = await store.info(), await store.listing()
-    relevant = {*names.numbered(desired.name, listing.collections), desired.name}
-    relevant |= {listing.aliases[name] for name in desired.names if name in listing.aliases}
-    relevant |= {desired.hint} if desired.hint else set()
-    found = {n: await store.describe(n) for n in sorted(relevant & listing.collections)}
+    found = {n: await store.describe(n) for n in sorted(relevant(desired, listing))}
     collections = {n: c for n, c in found.items() if c is not None}
-    return Observed(collections, listing.aliases, listing.collections, info.capabilities)
+    tenants: dict[str, int] = {}
+    pool = listing.aliases.get(desired.marker)
+    if pool in collections:
+        tenants = dict(await store.tally(pool, TENANT_FIELD))
+    return Observed(collections, listing.aliases, listing.collections, info.capabilities, tenants)
 
 
-async def perform(action: Action, store: VectorAdmin) -> None:
-    """Take one action."""
-    match action:
-        case CreateCollection():
-            await store.create(action.collection, action.settings, action.record)
-        case UpdateCollection():
-            await store.update(action.collection, action.settings)
-        case AddVector():
-            await store.add_vector(action.collection, action.name, action.settings)
-        case WriteRecord():
-            await store.write_record(action.collection, action.record)
-        case CreateIndex():
-            await store.create_index(action.collection, action.index)
-        case DropIndex():
-            await store.drop_index(action.collection, action.field)
-        case ChangeAliases():
-            await store.change_aliases(action.point, action.drop)
-        case DropCollection():
-            await store.drop(action.collection)
-        case _:
-            assert_never(action)
+def observed_of(desired: Desired, survey: Survey) -> Observed:
+    """The same, out of a survey of the whole store."""
+    listing = survey.listing
+    collections = {
+        name: survey.collections[name]
+        for name in relevant(desired, listing)
+        if name in survey.collections
+    }
+    return Observed(
+        collections,
+        listing.aliases,
+        listing.collections,
+        survey.info.capabilities,
+        survey.tenants,
+    )
+
+
+def relevant(desired: Desired, listing: Listing) -> set[str]:
+    """The collections that bear on one resource."""
+    names = {*listing.families.get(desired.name, ()), desired.name}
+    names |= {listing.aliases[n] for n in (*desired.names, desired.marker) if n in listing.aliases}
+    names |= {desired.hint} if desired.hint else set()
+    names |= set(listing.families.get(desired.pool, ())) if desired.pool else set()
+    return names & listing.collections

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
-from vectorplane.spec_base import Alias, ObjectName, Part, VectorName, rule, rules
+from vectorplane.spec_base import (
+    Alias,
+    Duration,
+    ObjectName,
+    Part,
+    Positive,
+    VectorName,
+    rule,
+    rules,
+)
+from vectorplane.spec_indexes import PayloadIndex
 from vectorplane.spec_settings import (
     DenseVector,
     Hnsw,
+    Metadata,
     Optimizers,
-    PayloadIndex,
     Quantization,
     Replication,
     Sharding,
@@ -33,16 +43,48 @@ class Embedding(Part):
     provider: Literal["local"]
     """Who embeds: `local` runs inside the service."""
     model: Literal["wordllama"]
-    """The model; `wordllama` gives 256 dimensions."""
+    """The model; `wordllama` gives 64, 128 or 256 dimensions."""
     vector: VectorName = ""
     """The dense vector that texts are embedded for."""
+    field: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    """The payload field that holds the text: a rebuild makes the vectors anew from it."""
 
 
 class Tenancy(Part):
     """Whose points stand in the collection behind a resource."""
 
-    mode: Literal["Dedicated"] = "Dedicated"
-    """Dedicated: a collection of its own. Immutable."""
+    mode: Literal["Dedicated", "Partition"] = "Dedicated"
+    """Dedicated: a collection of its own. Partition: a tenant's share of a pool, that is of one
+    collection for all who declare the same settings. From Partition to Dedicated by a rebuild."""
+
+
+class Rebuild(Part):
+    """How a rebuild goes about, with changePolicy Rebuild."""
+
+    keep_for: Duration = "24h"
+    """How long the collection before it is kept, for `vectorplane.dev/rollback`."""
+    points_per_second: Positive | None = None
+    """The most that is copied in a second; as fast as the store takes it where it is left out."""
+    recall: Annotated[float, Field(ge=0.0, le=1.0)] = 0.9
+    """The least recall@10, on a sample of points, that the new collection must have to serve."""
+
+
+class Snapshots(Part):
+    """Snapshots that the store takes of the collection and keeps."""
+
+    schedule: Annotated[str, StringConstraints(max_length=100, pattern=r"^\S+( +\S+){4}$")]
+    """When, as a cron line of five fields, in UTC."""
+    keep: Annotated[int, Field(ge=1, le=100)] = 7
+    """How many of those taken are kept; the oldest go first."""
+
+
+class RestoreFrom(Part):
+    """What a new collection begins with. Looked at only when the collection is made."""
+
+    collection: ObjectName
+    """The VectorCollection of this namespace that the snapshot was taken of; it may be gone."""
+    snapshot: Annotated[str, StringConstraints(max_length=255, pattern=r"^[^/\\]+\.snapshot$")]
+    """The snapshot, as `status.snapshots.kept[].name` had it."""
 
 
 class VectorCollectionSpec(Part):
@@ -62,9 +104,21 @@ class VectorCollectionSpec(Part):
             ),
             rule(
                 "!has(self.embedding) || self.embedding.model != 'wordllama' || self.vectors.all(v,"
-                " v.name != self.embedding.vector || v.size == 256)",
-                "the vector of embedding model wordllama must have size 256",
+                " v.name != self.embedding.vector || v.size in [64, 128, 256])",
+                "the vector of embedding model wordllama must have size 64, 128 or 256",
                 ".embedding.vector",
+            ),
+            rule(
+                "!has(self.tenancy) || self.tenancy.mode != 'Partition' || size(self.aliases) == 0",
+                "a tenant of a pool (tenancy.mode Partition) has one name, and no aliases",
+                ".aliases",
+            ),
+            rule(
+                "!has(self.tenancy) || self.tenancy.mode != 'Partition' ||"
+                " !(has(self.snapshots) || has(self.restoreFrom) ||"
+                " (has(self.deletionPolicy) && self.deletionPolicy == 'Snapshot'))",
+                "snapshots are of whole collections: not with tenancy.mode Partition",
+                ".tenancy.mode",
             ),
             rule(
                 "self.sparseVectors.all(s, !self.vectors.exists(v, v.name == s.name))",
@@ -92,7 +146,7 @@ class VectorCollectionSpec(Part):
     quantization: Quantization | None = None
     """Quantization of every vector that has none of its own."""
     sharding: Sharding | None = None
-    """How the collection is split. Immutable."""
+    """How the collection is split."""
     replication: Replication | None = None
     """Copies of each shard."""
     optimizers: Optimizers | None = None
@@ -108,6 +162,9 @@ class VectorCollectionSpec(Part):
         Field(max_length=256, json_schema_extra={"x-kubernetes-list-map-keys": ["field"]}),
     ] = []
     """Payload indexes, by field."""
+    metadata: Metadata | None = None
+    """Texts of your own in the collection's metadata. A key that is removed here stays in the
+    store."""
     aliases: Annotated[
         list[Alias], Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
     ] = []
@@ -116,9 +173,18 @@ class VectorCollectionSpec(Part):
     """Lets the endpoint take text as well as vectors."""
     tenancy: Tenancy | None = None
     """Whose points stand in the collection behind it."""
-    deletion_policy: Literal["Retain", "Delete"] = "Retain"
-    """What a deletion of this resource does to its collection: Retain releases it with its data."""
+    deletion_policy: Literal["Retain", "Delete", "Snapshot"] | None = None
+    """What a deletion of this resource does to its collection: Retain releases it with its data,
+    Snapshot takes a snapshot before it drops it. The store's policy where it is left out, and
+    Retain where the store has none."""
     adoption_policy: Literal["Never", "IfUnowned"] = "Never"
     """Whether an existing collection that nobody owns is taken over."""
-    change_policy: Literal["Refuse"] = "Refuse"
-    """What a change of an immutable setting does: Refuse keeps serving as it is and says so."""
+    change_policy: Literal["Refuse", "Rebuild"] = "Refuse"
+    """What a change of an immutable setting does: Refuse keeps serving as it is and says so;
+    Rebuild makes a new collection, copies the points, and moves the names when it is complete."""
+    rebuild: Rebuild | None = None
+    """How a rebuild goes about."""
+    snapshots: Snapshots | None = None
+    """Snapshots on a schedule."""
+    restore_from: RestoreFrom | None = None
+    """The snapshot that the collection begins with, when it is made."""

@@ -17,6 +17,8 @@ SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=SUBDOMAIN)]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME, pattern=SUBDOMAIN)]
 VectorName = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_.-]*$")]
+Duration = Annotated[str, StringConstraints(max_length=12, pattern=r"^[0-9]+[smhd]$")]
+"""Seconds, minutes, hours or days: `30s`, `24h`, `7d`."""
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Natural = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Natural64 = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -47,3 +49,8 @@ class Part(BaseModel):
         use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+
+def seconds(duration: str) -> float:
+    """A `Duration` in seconds."""
+    return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]

@@ -1,6 +1,6 @@
-"""The collection settings of a manifest: vectors, graph, quantization, sharding, optimizers, strict
-mode and payload indexes. No setting has a default here, for a default would be declared, sent and
-compared; Qdrant has its own.
+"""The collection settings of a manifest: vectors, graph, quantization, sharding, optimizers and
+strict mode; payload indexes stand in `spec_indexes.py`. No setting has a default here, for a
+default would be declared, sent and compared; Qdrant has its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,23 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from vectorplane.spec_base import Natural, Part, Positive, Positive64, VectorName, rule, rules
+
+MAX_METADATA = 64
+Metadata = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=4096)]],
+    Field(
+        max_length=MAX_METADATA,
+        json_schema_extra=rules(
+            rule("!('vectorplane' in self)", "the key vectorplane is vectorplane's own"),
+            rule(
+                "self.all(key, size(key) > 0 && size(key) <= 63)",
+                "a key has 1 to 63 characters",
+            ),
+        ),
+    ),
+]
+ShardKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Percent = Annotated[int, Field(ge=1, le=100)]
 
 
 class Hnsw(Part):
@@ -27,6 +44,9 @@ class Hnsw(Part):
     """Keep the graph on disk instead of in memory."""
     payload_m: Annotated[int, Field(ge=0, le=10000)] | None = None
     """Edges per node of the graphs for payload values."""
+    inline_storage: bool | None = None
+    """Keep copies of the vectors in the graph's file, for fewer reads from disk. Qdrant leaves it
+    out of account without a quantization, and with multivectors."""
 
 
 class Quantization(Part):
@@ -54,11 +74,22 @@ class Quantization(Part):
                 "!(has(self.encoding) || has(self.queryEncoding)) || self.type == 'Binary'",
                 "encoding and queryEncoding go only with type Binary",
             ),
+            rule(
+                "!has(self.bits) || self.type == 'Turbo'",
+                "bits goes only with type Turbo",
+                ".bits",
+            ),
+            rule(
+                "!has(self.alwaysRam) || self.type != 'None'",
+                "alwaysRam goes with every type but None",
+                ".alwaysRam",
+            ),
         )
     )
 
-    type: Literal["Scalar", "Product", "Binary"]
-    """Scalar (8 bits a dimension), Product, or Binary."""
+    type: Literal["Scalar", "Product", "Binary", "Turbo", "None"]
+    """Scalar (8 bits a dimension), Product, Binary, or Turbo (TurboQuant, 1 to 4 bits a dimension).
+    None switches a quantization off; left out, it stays as it is."""
     quantile: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
     """Scalar: the share of values inside the range that is kept."""
     compression: Literal["X4", "X8", "X16", "X32", "X64"] | None = None
@@ -67,6 +98,8 @@ class Quantization(Part):
     """Binary: bits a dimension."""
     query_encoding: Literal["Default", "Binary", "Scalar4Bits", "Scalar8Bits"] | None = None
     """Binary: how the query is encoded."""
+    bits: Literal["Bits1", "Bits1_5", "Bits2", "Bits4"] | None = None
+    """Turbo: bits a dimension."""
     always_ram: bool | None = None
     """Keep the compressed vectors in memory."""
 
@@ -108,23 +141,45 @@ class SparseVector(Part):
 
 
 class Sharding(Part):
-    """How the collection is split. Immutable."""
+    """How the collection is split."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.keys) || has(self.method) && self.method == 'Custom'",
+                "keys goes only with method Custom",
+                ".keys",
+            )
+        )
+    )
 
     number: Annotated[int, Field(ge=1, le=10000)] | None = None
     """Shards (per shard key, with method Custom). Immutable."""
     method: Literal["Auto", "Custom"] | None = None
     """Auto spreads points by id; Custom by shard keys. Immutable."""
+    keys: (
+        Annotated[
+            list[ShardKey],
+            Field(max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        ]
+        | None
+    ) = None
+    """Custom: the shard keys. A key may be added; one that is removed here stays in Qdrant, with
+    its points. Needs a Qdrant in distributed mode."""
 
 
 class Replication(Part):
     """Copies of each shard."""
 
     factor: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Copies of each shard."""
+    """Copies of each shard. In a cluster, shards are copied or dropped where it changes; there are
+    never more copies than peers."""
     write_consistency_factor: Annotated[int, Field(ge=1, le=100)] | None = None
     """Copies that must confirm a write."""
     read_fan_out_factor: Annotated[int, Field(ge=0, le=100)] | None = None
     """Further copies that a read asks at once."""
+    read_fan_out_delay_ms: Natural | None = None
+    """Milliseconds after which a read that is slow asks a further copy; 0 never does."""
 
 
 class Optimizers(Part):
@@ -142,8 +197,8 @@ class Optimizers(Part):
     """Kilobytes from which a segment is indexed; 0 never indexes."""
     flush_interval_sec: Positive | None = None
     """Seconds between flushes."""
-    max_optimization_threads: Natural | None = None
-    """Threads per shard that optimize."""
+    max_optimization_threads: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
+    """Jobs per shard that optimize; 0 stops optimizing, -1 lets Qdrant choose."""
     prevent_unoptimized: bool | None = None
     """Hold back points of segments that are not optimized yet."""
 
@@ -155,6 +210,26 @@ class Wal(Part):
     """Megabytes of one log file. Immutable."""
     wal_segments_ahead: Natural | None = None
     """Log files made ahead. Immutable."""
+    wal_retain_closed: Positive | None = None
+    """Closed log files that are kept. Immutable."""
+
+
+class StrictMultivector(Part):
+    """A limit of one vector with `multivector`."""
+
+    name: VectorName = ""
+    """The vector's name."""
+    max_vectors: Positive
+    """Vectors that one point may have of it."""
+
+
+class StrictSparse(Part):
+    """A limit of one sparse vector."""
+
+    name: Annotated[VectorName, Field(min_length=1)]
+    """The vector's name."""
+    max_length: Positive
+    """Values that one point may have of it."""
 
 
 class StrictMode(Part):
@@ -178,6 +253,8 @@ class StrictMode(Part):
     """Largest oversampling of a search."""
     upsert_max_batchsize: Positive | None = None
     """Points of one upsert."""
+    search_max_batchsize: Positive | None = None
+    """Searches of one batch."""
     max_collection_vector_size_bytes: Positive64 | None = None
     """Bytes of all vectors."""
     max_collection_payload_size_bytes: Positive64 | None = None
@@ -192,57 +269,25 @@ class StrictMode(Part):
     """Conditions of one filter."""
     condition_max_size: Natural | None = None
     """Values of one condition."""
-
-
-class PayloadIndex(Part):
-    """An index on a payload field, so that filters on it are quick."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!(has(self.lookup) || has(self.range)) || self.type == 'Integer'",
-                "lookup and range go only with type Integer",
-            ),
-            rule(
-                "!has(self.isTenant) || self.type in ['Keyword', 'Uuid']",
-                "isTenant goes only with type Keyword or Uuid",
-                ".isTenant",
-            ),
-            rule(
-                "!has(self.isPrincipal) || self.type in ['Integer', 'Float', 'Datetime']",
-                "isPrincipal goes only with type Integer, Float or Datetime",
-                ".isPrincipal",
-            ),
-            rule(
-                "!(has(self.tokenizer) || has(self.minTokenLen) || has(self.maxTokenLen)"
-                " || has(self.lowercase) || has(self.phraseMatching)) || self.type == 'Text'",
-                "tokenizer, minTokenLen, maxTokenLen, lowercase and phraseMatching go only with"
-                " type Text",
-            ),
-        )
-    )
-
-    field: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    """The payload field, as a path: `price`, `address.city`, `tags[].name`."""
-    type: Literal["Keyword", "Integer", "Float", "Bool", "Geo", "Datetime", "Text", "Uuid"]
-    """What its values are."""
-    on_disk: bool | None = None
-    """Keep the index on disk."""
-    is_tenant: bool | None = None
-    """Keyword, Uuid: store points of one value side by side."""
-    is_principal: bool | None = None
-    """Integer, Float, Datetime: most filters are on this field."""
-    lookup: bool | None = None
-    """Integer: filters for equality."""
-    range: bool | None = None
-    """Integer: filters for ranges."""
-    tokenizer: Literal["Prefix", "Whitespace", "Word", "Multilingual"] | None = None
-    """Text: how it is split into words."""
-    min_token_len: Natural | None = None
-    """Text: shorter words are left out."""
-    max_token_len: Natural | None = None
-    """Text: longer words are left out."""
-    lowercase: bool | None = None
-    """Text: ignore case."""
-    phrase_matching: bool | None = None
-    """Text: filters for whole phrases."""
+    multivector: (
+        Annotated[
+            list[StrictMultivector],
+            Field(max_length=64, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+        ]
+        | None
+    ) = None
+    """Limits of vectors with `multivector`, by name. Replaced as a whole."""
+    sparse: (
+        Annotated[
+            list[StrictSparse],
+            Field(max_length=64, json_schema_extra={"x-kubernetes-list-map-keys": ["name"]}),
+        ]
+        | None
+    ) = None
+    """Limits of sparse vectors, by name. Replaced as a whole."""
+    max_payload_index_count: Natural | None = None
+    """Payload indexes of the collection."""
+    max_resident_memory_percent: Percent | None = None
+    """Share of the machine's memory from which on writes that need more are refused."""
+    max_disk_usage_percent: Percent | None = None
+    """Share of the disk from which on writes that need more are refused."""

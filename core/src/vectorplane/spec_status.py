@@ -51,6 +51,57 @@ class CollectionStatus(Part):
     """The store's own word: green, yellow, grey or red."""
 
 
+class RebuildStatus(Part):
+    """The rebuild under way, or what came of the last one."""
+
+    source: str | None = None
+    """The collection that served before it."""
+    target: str | None = None
+    """The collection that it makes."""
+    phase: Literal["Copying", "CatchingUp", "Holding", "Done", "Failed"] | None = None
+    """Copying, CatchingUp (what was written meanwhile), Holding (writes wait, the last pass)."""
+    cursor: str | None = None
+    """The id of the point that it goes on with."""
+    copied: Natural64 | None = None
+    """Points copied."""
+    total: Natural64 | None = None
+    """Points to copy."""
+    passes: Natural64 | None = None
+    """Passes of catching up that ended."""
+    changed: Natural64 | None = None
+    """Points that the last pass found different."""
+    started: datetime | None = None
+    """When it began."""
+    finished: datetime | None = None
+    """When the names moved; the old collection is kept for `spec.rebuild.keepFor` from then."""
+    message: str | None = None
+    """Why it failed."""
+
+
+class SnapshotStatus(Part):
+    """One snapshot that the store keeps."""
+
+    name: str
+    """Its name in the store."""
+    collection: str
+    """The physical collection that it is of."""
+    size: Natural64
+    """Bytes."""
+    time: datetime
+    """When it was taken."""
+
+
+class SnapshotsStatus(Part):
+    """The snapshots that were taken and are kept."""
+
+    last: datetime | None = None
+    """When the last one was taken."""
+    size: Natural64 | None = None
+    """Its bytes."""
+    kept: list[SnapshotStatus] = []
+    """All of them, oldest first."""
+
+
 class VectorCollectionStatus(Part):
     """The collection as it is."""
 
@@ -62,6 +113,10 @@ class VectorCollectionStatus(Part):
     """The collection behind it."""
     endpoint: str | None = None
     """Where it is served."""
+    rebuild: RebuildStatus | None = None
+    """The rebuild under way, or what came of the last one."""
+    snapshots: SnapshotsStatus | None = None
+    """The snapshots that were taken and are kept."""
     conditions: Conditions | None = None
     """Ready, StoreReachable, CollectionReady."""
 
@@ -80,6 +135,6 @@ class VectorStoreStatus(Part):
     ) = None
     """What this store can do, e.g. Aliases, StrictMode."""
     collections: Natural64 | None = None
-    """VectorCollections that live in it."""
+    """VectorCollections that have a collection in it."""
     conditions: Conditions | None = None
-    """Ready: the store answers and takes the key."""
+    """Reachable: the store answers. Ready: it takes the key too."""

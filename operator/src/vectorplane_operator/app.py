@@ -6,29 +6,33 @@ kopf is not here. It only tells this class what it saw (`handlers.py`), and when
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
-from vectorplane.domain.status import Outcome
-from vectorplane.errors import ApiUnavailable
+from vectorplane.domain.status import Event, Outcome
+from vectorplane.errors import ApiUnavailable, Stalled, Waiting
+from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
+from vectorplane.sweep import Sweeper, settled
 from vectorplane_operator.connection import Connect
+from vectorplane_operator.fence import Fence, fenced
 from vectorplane_operator.http import HttpServer
 from vectorplane_operator.kube import Api, Gone
+from vectorplane_operator.lease import Elector, own_namespace
 from vectorplane_operator.metrics import Metrics
 from vectorplane_operator.resources import KubeResources, resource_of
 from vectorplane_operator.settings import OperatorSettings
 from vectorplane_operator.stores import KubeStores, store_of
 
-_LOOKS = 100_000
-"""Looks under way. They wait for a slot of their store in the controller, and for one of the API in
-the client; a third bound would let a store that hangs hold up the others."""
 T = TypeVar("T")
 _CONFLICTS = ("NotOwned", "ResourceConflict")
 
@@ -42,31 +46,41 @@ class Operator:
         self._settings = settings
         self._connect = connect
         self._metrics = Metrics()
+        self._fence = Fence()
+        self._metrics.leads(lambda: self._fence.held)
         self._ready = False
+        self._acting = False
+        """It leads, and has listed everything since."""
         self._in_the_way: defaultdict[str, set[Key]] = defaultdict(set)
         """Of each namespace, those that another one of it is in the way of: names lie in
         namespaces, so only a neighbour can set one free."""
         self._http = HttpServer(
             settings.operator_http_host,
             settings.operator_http_port,
-            ready=lambda: self._ready,
+            ready=self._readiness,
             metrics=self._metrics.text,
         )
         self._relisting: asyncio.Task[None] | None = None
+        self._listing = asyncio.Lock()
+        self._listed = -math.inf
+        """When the last list that was read to its end began."""
         self._api: Api | None = None
+        self._lease_api: Api | None = None
+        self._elector: Elector | None = None
+        self._alone: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Returns once the cache is filled and the queue works."""
         settings = self._settings
         await self._http.start()
-        self._api = api = await Api.connect()
+        self._api = api = await Api.connect(self._fence.writing)
         cluster = settings.operator_cluster_id or await self._patiently(self._cluster_id)
-        self._resources = KubeResources(api, lambda key: self._queue.add(key))
+        self._resources = KubeResources(api, self._changed)
         self._stores = KubeStores(
             api,
-            self._connect,
+            lambda connection: fenced(self._connect(connection), self._fence),
             collections=self._resources.all,
-            affected=self._look_at_all_of,
+            affected=self._affected,
             look_soon=lambda name: self._store_queue.add(name),
             watcher=self._metrics,
             resync=settings.operator_resync_seconds,
@@ -77,21 +91,38 @@ class Operator:
             cluster=cluster,
             endpoint=self._endpoint,
             watcher=self,
-            resync=settings.operator_resync_seconds,
+            resync=None,
             per_store=settings.operator_looks_per_store,
         )
-        gate = asyncio.Event()
+        self._sweeper = Sweeper(
+            self._resources,
+            self._stores,
+            cluster=cluster,
+            look=lambda key: self._queue.add(key),
+            lives_in=lambda resource, store: self._home(resource) == store,
+            endpoint=self._endpoint,
+        )
 
         async def look(key: Key) -> float | None:
-            # "The oldest wins" is only known once all are known.
-            await gate.wait()
-            return await controller.look(key)
+            # Who stands by forgets the key: all are looked at when it leads. And "the oldest wins"
+            # is only known once all are known.
+            delay = await controller.look(key) if self._acting else None
+            self._sweeper.looked(key)
+            return delay
 
-        self._queue: KeyedQueue[Key] = KeyedQueue(look, limit=_LOOKS)
-        self._store_queue: KeyedQueue[str] = KeyedQueue(self._stores.look)
-        self._metrics.observe(lambda: len(self._queue), self._resources.all)
+        async def look_at_store(name: str) -> float | None:
+            return await self._stores.look(name) if self._acting else None
+
+        self._queue: KeyedQueue[Key] = KeyedQueue(
+            look, limit=settings.operator_looks_per_store, lane=self._lane
+        )
+        self._store_queue: KeyedQueue[str] = KeyedQueue(look_at_store, lane=str)
+        self._sweeps: KeyedQueue[str] = KeyedQueue(self._sweep, lane=str)
+        self._metrics.observe(
+            lambda: len(self._queue), self._resources.all, lambda: self._sweeper.unverified
+        )
+        await self._elect()
         await self._patiently(self._refresh)
-        gate.set()
         self._ready = True
         self._relisting = asyncio.create_task(self._relist(), name="relist")
         log.info("started", cluster=cluster, collections=len(list(self._resources.all())))
@@ -106,11 +137,68 @@ class Operator:
         if hasattr(self, "_queue"):
             await self._queue.close(self._settings.operator_stop_seconds)
             await self._store_queue.close(1.0)
+            await self._sweeps.close(0.0)
+            await self._resign()
             await self._stores.close()
-        if self._api:
-            await self._api.close()
+        for api in (self._api, self._lease_api):
+            if api:
+                await api.close()
         await self._http.stop()
         log.info("stopped")
+
+    # Leading
+
+    async def _elect(self) -> None:
+        """Take part in the election; a Lease that is free is ours when this returns."""
+        settings = self._settings
+        if not settings.operator_leader_election:
+            self._fence.open()
+            self._alone = asyncio.create_task(self._lead(), name="lead")
+            return
+        self._lease_api = await Api.connect()
+        self._elector = Elector(
+            self._lease_api,
+            self._fence,
+            self._lead,
+            namespace=settings.operator_lease_namespace or own_namespace(),
+            name=settings.operator_lease_name,
+            seconds=settings.operator_lease_seconds,
+        )
+        await self._elector.start()
+
+    async def _lead(self) -> None:
+        """Act, until this is cancelled: on what is there now, not on what a standby remembers."""
+        await self._patiently(partial(self._refresh, self._fence.opened))
+        self._acting = True
+        try:
+            self._sweeper.forget()
+            for name in self._stores.names:
+                self._store_queue.add(name)
+                self._sweeps.add(name)
+            # What says that it is as declared is verified by the sweep, thousands at a time.
+            for resource in self._resources.all():
+                if not settled(resource):
+                    self._queue.add(resource.key)
+            await asyncio.Event().wait()
+        finally:
+            self._acting = False
+            # What is under way began in this term, and must not go on in a later one.
+            await asyncio.gather(self._sweeps.drop(), self._store_queue.drop(), self._queue.drop())
+            self._in_the_way.clear()
+            for name in self._stores.names:
+                self._metrics.store(name, None)
+
+    async def _resign(self) -> None:
+        if self._elector:
+            await self._elector.stop()
+        if self._alone:
+            self._alone.cancel()
+            await asyncio.wait([self._alone])
+
+    def _readiness(self) -> str | None:
+        if not self._ready:
+            return None
+        return "ok" if self._fence.held else "ok: standing by, another replica leads"
 
     # What kopf saw
 
@@ -146,12 +234,39 @@ class Operator:
         if not neighbours:
             del self._in_the_way[key.namespace]
 
-    def _look_at_all_of(self, store: str) -> None:
-        """Of every collection that lives in a store or would: also those that wait for one."""
-        for resource in self._resources.all():
-            places = (resource.spec.get("store"), resource.status.get("store"))
-            if store in places or not any(places):
-                self._queue.add(resource.key)
+    def repaired(self, key: Key, event: Event) -> None:
+        self._metrics.drifted(1)
+        log.warning("drift", key=str(key), reason=event.reason, message=event.message)
+
+    def _changed(self, key: Key) -> None:
+        """Something is new about a resource. Before this replica leads, that can wait."""
+        if self._acting:
+            self._queue.add(key)
+
+    def _affected(self, store: str) -> None:
+        """A store came, went, changed, fell or rose."""
+        if self._acting:
+            self._sweeper.forget()
+            self._sweeps.add(store)
+
+    async def _sweep(self, store: str) -> float | None:
+        if not self._acting:
+            return None
+        try:
+            swept = await self._sweeper.sweep(store)
+            log.debug("swept", store=store, resources=swept.resources, looks=swept.looks)
+        except (Waiting, Stalled) as error:
+            log.info("sweep_failed", store=store, reason=error.reason)
+        return self._settings.operator_resync_seconds if store in self._stores.names else None
+
+    def _home(self, resource: Resource) -> str | None:
+        """The store that it lives in, or would."""
+        said: str | None = resource.status.get("store") or resource.spec.get("store")
+        return said or self._stores.default
+
+    def _lane(self, key: Key) -> str:
+        resource = self._resources.get(key)
+        return (resource and self._home(resource)) or ""
 
     def _endpoint(self, key: Key) -> str | None:
         url = self._settings.operator_service_url.rstrip("/")
@@ -159,10 +274,16 @@ class Operator:
 
     # Lists
 
-    async def _refresh(self) -> None:
-        # Stores first: a collection without its store would only be looked at twice.
-        await self._stores.refresh()
-        await self._resources.refresh()
+    async def _refresh(self, since: float = math.inf) -> None:
+        """List all, unless one list that began after `since` was read already."""
+        async with self._listing:
+            if self._listed >= since:
+                return
+            begun = time.monotonic()
+            # Stores first: a collection without its store would only be looked at twice.
+            await self._stores.refresh()
+            await self._resources.refresh()
+            self._listed = begun
 
     async def _relist(self) -> None:
         while True:

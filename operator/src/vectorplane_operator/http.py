@@ -12,10 +12,11 @@ log = structlog.get_logger(__name__)
 
 
 class HttpServer:
-    """Answers as long as the event loop turns; `/readyz` says whether the cache is filled."""
+    """Answers as long as the event loop turns. `/readyz` says whether the cache is filled: `ready`
+    gives what the operator does then, or None."""
 
     def __init__(
-        self, host: str, port: int, *, ready: Callable[[], bool], metrics: Callable[[], bytes]
+        self, host: str, port: int, *, ready: Callable[[], str | None], metrics: Callable[[], bytes]
     ) -> None:
         self._host, self._port = host, port
         self._ready = ready
@@ -47,8 +48,8 @@ class HttpServer:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if self._ready():
-            return web.Response(text="ok\n")
+        if says := self._ready():
+            return web.Response(text=f"{says}\n")
         return web.Response(status=503, text="the resources are not listed yet\n")
 
     async def _scrape(self, _: web.Request) -> web.Response:

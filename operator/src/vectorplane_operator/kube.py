@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +36,8 @@ _AT_ONCE = 16
 """Requests under way: a thousand new resources must not be a thousand requests."""
 
 Json = dict[str, Any]
+Guard = Callable[[], AbstractContextManager[None]]
+"""Stands around each write; raises `NotLeading` where it must not be sent."""
 log = structlog.get_logger(__name__)
 
 
@@ -60,19 +63,20 @@ def path_of(plural: str, namespace: str | None = None, name: str | None = None) 
 
 
 class Api:
-    """One connection pool to one API server."""
+    """One connection pool to one API server. Whatever changes something there passes `guard`."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, guard: Guard = nullcontext) -> None:
         self._client = client
+        self._guard = guard
         self._slots = asyncio.Semaphore(_AT_ONCE)
         client.user_agent = f"{FIELD_MANAGER}/{__version__}"
 
     @classmethod
-    async def connect(cls) -> Api:
+    async def connect(cls, guard: Guard = nullcontext) -> Api:
         """With the service account of the pod, or else with the kubeconfig."""
         configuration = Configuration()
         await _log_in(configuration)
-        return cls(ApiClient(configuration))
+        return cls(ApiClient(configuration), guard)
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]
@@ -140,8 +144,9 @@ class Api:
                     body=body,
                     auth_settings=["BearerToken"],
                 )
-                response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
-                raw = await response.read()  # type: ignore[no-untyped-call]
+                with nullcontext() if method == "GET" else self._guard():
+                    response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
+                    raw = await response.read()  # type: ignore[no-untyped-call]
         except TimeoutError as error:
             raise ApiUnavailable("the Kubernetes API did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:

@@ -36,6 +36,11 @@ class Metrics:
         )
         for result in ("done", "waiting", "stalled"):
             self._looks.labels(result)
+        self._drift = Total(
+            "vectorplane_drift",
+            "Collections that somebody else had changed, and that were mended.",
+            registry=self._registry,
+        )
         self._up = Gauge(
             "vectorplane_store_up",
             "Whether a VectorStore answers (1) or not (0).",
@@ -44,7 +49,10 @@ class Metrics:
         )
 
     def observe(
-        self, queue: Callable[[], int], resources: Callable[[], Iterable[Resource]]
+        self,
+        queue: Callable[[], int],
+        resources: Callable[[], Iterable[Resource]],
+        unverified: Callable[[], int],
     ) -> None:
         """Take what is counted only when somebody asks from here."""
         depth = Gauge(
@@ -53,7 +61,21 @@ class Metrics:
             registry=self._registry,
         )
         depth.set_function(queue)
+        Gauge(
+            "vectorplane_unverified",
+            "Collections that nobody has looked at since this replica leads.",
+            registry=self._registry,
+        ).set_function(unverified)
         self._registry.register(_Collections(resources))
+
+    def leads(self, held: Callable[[], bool]) -> None:
+        """Take whether this replica leads from here, at each scrape."""
+        leader = Gauge(
+            "vectorplane_leader",
+            "Whether this replica leads (1) or stands by (0).",
+            registry=self._registry,
+        )
+        leader.set_function(lambda: float(held()))
 
     def looked(self, outcome: Outcome, seconds: float) -> None:
         """One look at a collection ended."""
@@ -61,6 +83,10 @@ class Metrics:
         trouble = outcome.trouble
         result = "done" if trouble is None else "waiting" if trouble.retry else "stalled"
         self._looks.labels(result).inc()
+
+    def drifted(self, count: int) -> None:
+        """Somebody else's changes were undone."""
+        self._drift.inc(count)
 
     def store(self, name: str, up: bool | None) -> None:
         """A store answers, does not, or (None) is gone."""

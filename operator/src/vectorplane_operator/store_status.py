@@ -10,6 +10,11 @@ from vectorplane.domain.status import READY, Event, Status, condition_of
 from vectorplane.ports.vectors import StoreInfo
 
 
+REACHABLE = "Reachable"
+_SILENT = ("StoreUnreachable", "StoreTimeout")
+_NOT_ASKED = ("SecretUnreadable", "InvalidStore")
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What came back when a store was asked: its own words, or why there are none."""
@@ -17,24 +22,29 @@ class Probe:
     info: StoreInfo | None
     reason: str = "Reachable"
     message: str = "the store answers and takes the key"
+    lost: int = 0
+    """Collections that lived there, where none of them is there any more."""
 
 
 def status_of(
     probe: Probe, previous: Mapping[str, Any], *, generation: int, collections: int, now: str
 ) -> Status:
     """The whole status. A store that does not answer keeps what it last said of itself."""
-    value = "True" if probe.info else "False"
-    before = condition_of(previous, READY)
-    condition = {
-        "type": READY,
-        "status": value,
-        "reason": probe.reason,
-        "message": probe.message,
-        "observedGeneration": generation,
-        "lastTransitionTime": before["lastTransitionTime"]
-        if before.get("status") == value
-        else now,
-    }
+    conditions = []
+    for kind, value in ((READY, "True" if probe.info else "False"), (REACHABLE, _reachable(probe))):
+        before = condition_of(previous, kind)
+        conditions.append(
+            {
+                "type": kind,
+                "status": value,
+                "reason": probe.reason,
+                "message": probe.message,
+                "observedGeneration": generation,
+                "lastTransitionTime": before["lastTransitionTime"]
+                if before.get("status") == value
+                else now,
+            }
+        )
     status: Status = {"observedGeneration": generation, "collections": collections}
     if probe.info:
         status |= {
@@ -45,7 +55,7 @@ def status_of(
     else:
         kept = ("version", "peers", "capabilities")
         status |= {field: previous[field] for field in kept if field in previous}
-    status["conditions"] = [condition]
+    status["conditions"] = conditions
     return status
 
 
@@ -56,3 +66,21 @@ def event_of(previous: Mapping[str, Any], status: Status) -> Event | None:
         return None
     kind = "Normal" if after["status"] == "True" else "Warning"
     return Event(kind, after["reason"], after["message"])
+
+
+def lost_event(lost: int) -> Event:
+    """Of a store that answers, and has nothing of what lived there."""
+    message = (
+        f"none of the {lost} collections that lived here is there any more; they are made anew, "
+        "empty: restore their points"
+    )
+    return Event("Warning", "CameBackEmpty", message)
+
+
+def _reachable(probe: Probe) -> str:
+    """Whether the store answered at all, be it only to refuse the key."""
+    if probe.info:
+        return "True"
+    return (
+        "Unknown" if probe.reason in _NOT_ASKED else "False" if probe.reason in _SILENT else "True"
+    )

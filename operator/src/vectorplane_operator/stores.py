@@ -17,19 +17,33 @@ from typing import Any, Protocol
 import structlog
 from pydantic import ValidationError
 
-from vectorplane.errors import CallerError, Stalled, StoreMissing, StoreRejected, Waiting
+from vectorplane.domain.status import Event
+from vectorplane.errors import (
+    CallerError,
+    SecretUnreadable,
+    Stalled,
+    StoreMissing,
+    StoreRejected,
+    StoreUnauthorized,
+    Waiting,
+)
 from vectorplane.ports.resources import Resource
 from vectorplane.ports.vectors import VectorAdmin
 from vectorplane.queue import backoff
 from vectorplane.spec_base import API_VERSION
 from vectorplane.spec_store import VectorStoreSpec
+from vectorplane.store_rules import StoreRules, lives, rules_of
+from vectorplane.view import StoreView
+from vectorplane_operator.admission import Admission, LabelsUnread, Namespaces
 from vectorplane_operator.connection import Connect, Connection, read_connection
 from vectorplane_operator.kube import STORES, Api, Gone, Stale, path_of
 from vectorplane_operator.resources import event_body, newer, post_event
-from vectorplane_operator.store_status import Probe, event_of, status_of
+from vectorplane_operator.store_status import Probe, event_of, lost_event, status_of
 
 _MOST = 15.0
 """Seconds between two probes of a store that is down, at most."""
+_MOST_KEYLESS = 5.0
+"""The same of one whose key is refused or missing."""
 
 log = structlog.get_logger(__name__)
 
@@ -82,13 +96,18 @@ class _Store:
     """A VectorStore, its client, and what we know of its health."""
 
     resource: StoreResource
+    admission: Admission
     connection: Connection | None = None
-    admin: VectorAdmin | None = None
+    admin: StoreView | None = None
     down: Waiting | Stalled | None = None
     """Why the last probe failed."""
     answered: bool = False
     """Whether it ever answered as it is declared now."""
     failures: int = 0
+    empty: bool = False
+    """Whether the last probe found none of the collections that live there."""
+    rules: StoreRules | None = None
+    """Of the resource as it is now, once somebody asked."""
     connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -118,6 +137,7 @@ class KubeStores:
         self._watcher = watcher
         self._resync = resync
         self._stores: dict[str, _Store] = {}
+        self._namespaces = Namespaces(api, fresh_for=resync / 2, changed=self._relabelled)
         self._retiring: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
@@ -129,15 +149,16 @@ class KubeStores:
         if known and not newer(resource.version, known.resource.version):
             return
         if known and known.resource.uid == resource.uid:
-            changed = known.resource.spec != resource.spec
-            known.resource = resource
-            if not changed:
+            before, known.resource = known.resource.spec, resource
+            if before == resource.spec:
                 return
-            known.down, known.answered, known.failures = None, False, 0
+            known.rules = None
+            if before.get("qdrant") != resource.spec.get("qdrant"):
+                known.down, known.answered, known.failures = None, False, 0
         else:
             if known:
                 self._retire(known)
-            self._stores[resource.name] = _Store(resource)
+            self._stores[resource.name] = _Store(resource, self._admission(resource.name))
         self._look_soon(resource.name)
         self._affected(resource.name)
 
@@ -161,6 +182,9 @@ class KubeStores:
                     del before[resource.name]
         for name, uid in before.items():
             self.gone(name, uid)
+        uids = {resource.uid for resource in self._collections()}
+        for store in self._stores.values():
+            store.admission.forget(uids)
 
     # The port
 
@@ -179,11 +203,25 @@ class KubeStores:
             raise type(store.down)(store.down.message)
         return chosen, await self._admin(store)
 
+    def admit(self, name: str, resource: Resource) -> Resource:
+        """See `Stores.admit`. A `Waiting` comes out only where it will do a moment later."""
+        store = self._stores.get(name)
+        if store is None:
+            raise LabelsUnread(f"VectorStore {name} is going")
+        if store.rules is None:
+            store.rules = rules_of(name, _spec_of(store.resource))
+        return store.admission.admit(resource, store.rules)
+
     @property
     def default(self) -> str | None:
         """The oldest of those that say they are."""
         candidates = [s.resource for s in self._stores.values() if s.resource.default]
         return min(candidates, key=lambda s: (s.created, s.uid)).name if candidates else None
+
+    @property
+    def names(self) -> Iterable[str]:
+        """All of them, down or not."""
+        return tuple(self._stores)
 
     def suspect(self, name: str) -> None:
         """Somebody met trouble with it: probe it now, unless it is known to be down."""
@@ -193,6 +231,7 @@ class KubeStores:
 
     async def close(self) -> None:
         self._closing.set()
+        await self._namespaces.close()
         for store in self._stores.values():
             self._retire(store)
         if self._retiring:
@@ -229,36 +268,47 @@ class KubeStores:
         except Waiting as unsaid:
             log.warning("api_waiting", store=name, reason=unsaid.reason, message=unsaid.message)
             return backoff(1)
-        return self._resync if error is None else backoff(store.failures, most=_MOST)
+        if error is None:
+            return self._resync
+        # A Secret may be put right at any moment, and nobody tells us.
+        keyless = isinstance(error, StoreUnauthorized | SecretUnreadable)
+        return backoff(store.failures, most=_MOST_KEYLESS if keyless else _MOST)
 
     async def _probe(self, store: _Store) -> tuple[Probe, Waiting | Stalled | None]:
         try:
             admin = await self._admin(store, fresh=True)
-            return Probe(await admin.info()), None
+            info = await admin.probe()
+            return Probe(info, lost=await self._lost(store.resource.name, admin)), None
         except CallerError as error:
             refused = StoreRejected(error.message)
             return Probe(None, refused.reason, refused.message), refused
         except (Waiting, Stalled) as error:
             return Probe(None, error.reason, error.message), error
 
-    async def _admin(self, store: _Store, *, fresh: bool = False) -> VectorAdmin:
+    async def _lost(self, name: str, admin: VectorAdmin) -> int:
+        """How many collections lived there, where not one of them is there now; else 0."""
+        known = {_physical(r) for r in self._collections() if lives(r, name) and not r.deleting}
+        if not known or known & (await admin.listing()).collections:
+            return 0
+        return len(known)
+
+    async def _admin(self, store: _Store, *, fresh: bool = False) -> StoreView:
         """The client; `fresh` reads the Secrets again, and a new client takes over where anything
         changed."""
         async with store.connecting:
-            spec = _spec_of(store.resource)
+            spec = VectorStoreSpec(qdrant=_spec_of(store.resource).qdrant)
             if store.admin and store.connection and store.connection.spec == spec and not fresh:
                 return store.admin
             connection = await read_connection(spec, self._api)
             if store.admin is None or store.connection != connection:
-                admin = self._connect(connection)
+                admin = StoreView(self._connect(connection))
                 self._retire(store)
                 store.admin, store.connection = admin, connection
             return store.admin
 
     async def _say(self, store: _Store, probe: Probe) -> None:
         resource = store.resource
-        default = self.default
-        count = sum(_lives_in(r, resource.name, default) for r in self._collections())
+        count = sum(lives(r, resource.name) for r in self._collections())
         status = status_of(
             probe,
             resource.status,
@@ -266,6 +316,9 @@ class KubeStores:
             collections=count,
             now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        lost, store.empty = probe.lost and not store.empty, bool(probe.lost)
+        if lost:
+            await self._post(resource, lost_event(probe.lost))
         if status == resource.status:
             return
         body = {
@@ -280,8 +333,23 @@ class KubeStores:
             return
         self.seen(store_of(written))
         if event := event_of(resource.status, status):
-            about = event_body(event, "VectorStore", resource.name, None, resource.uid)
-            await post_event(self._api, None, about)
+            await self._post(resource, event)
+
+    async def _post(self, resource: StoreResource, event: Event) -> None:
+        about = event_body(event, "VectorStore", resource.name, None, resource.uid)
+        await post_event(self._api, None, about)
+
+    def _admission(self, name: str) -> Admission:
+        def wants(resource: Resource) -> bool:
+            home = resource.status.get("store") if resource.status.get("collection") else None
+            return (home or resource.spec.get("store") or self.default) == name
+
+        return Admission(self._namespaces, self._collections, wants)
+
+    def _relabelled(self, namespace: str) -> None:
+        for name, store in self._stores.items():
+            if store.resource.spec.get("allowedNamespaces") is not None:
+                self._affected(name)
 
     def _retire(self, store: _Store) -> None:
         """Close a client once the calls under way with it must have ended."""
@@ -298,8 +366,8 @@ class KubeStores:
         await admin.close()
 
 
-def _lives_in(resource: Resource, store: str, default: str | None) -> bool:
-    return (resource.status.get("store") or resource.spec.get("store") or default) == store
+def _physical(resource: Resource) -> str:
+    return str((resource.status.get("collection") or {}).get("physical"))
 
 
 def _spec_of(resource: StoreResource) -> VectorStoreSpec:

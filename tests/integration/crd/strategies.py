@@ -52,6 +52,9 @@ def fields(draw: st.DrawFn, node: Mapping[str, Any]) -> Any:
 @st.composite
 def objects(draw: st.DrawFn, node: Mapping[str, Any]) -> dict[str, Any]:
     """An object with most of what it must have and some of what it may."""
+    if "additionalProperties" in node:
+        keys = st.sampled_from(TEXTS[:3] * 6 + TEXTS + ["vectorplane"])
+        return draw(st.dictionaries(keys, fields(node["additionalProperties"]), max_size=3))
     required = node.get("required", ())
     found = {
         key: draw(fields(inner))

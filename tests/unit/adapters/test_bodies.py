@@ -12,26 +12,32 @@ from hypothesis import strategies as st
 from vectorplane.adapters.vectors.common.settings import check_known, check_new, with_defaults
 from vectorplane.adapters.vectors.common.table import (
     ANY,
-    ENUMS,
     INDEX_PARAMS,
     QUANTIZATION,
     ROWS,
     camel,
     fill,
     snake,
+    words_of,
 )
 from vectorplane.adapters.vectors.qdrant_server import bodies
-from vectorplane.domain.model import Index, Path, Settings, Value
+from vectorplane.domain.model import Index, Param, Path, Settings, Value
+from vectorplane.domain.policy import implied
+from vectorplane.errors import StoreRejected
 
 names = st.sampled_from(["", "image", "text-dense", "ä.b"])
-flags = ("onDisk", "alwaysRam", "enabled", "onDiskPayload", "preventUnoptimized")
+flags = ("onDisk", "alwaysRam", "enabled", "onDiskPayload", "preventUnoptimized", "inlineStorage")
 
 
 def value_of(path: Path) -> st.SearchStrategy[Value]:
     """A value that a field may have."""
     last = path[-1]
-    if last in ENUMS:
-        return st.sampled_from(sorted(ENUMS[last]))
+    if path[0] == "metadata":
+        return st.sampled_from(["", "Cosine", "a text"])
+    if path[:2] == ("sharding", "keys"):
+        return st.just(True)
+    if (words := words_of(path)) is not None:
+        return st.sampled_from(sorted(words))
     if last in flags or last.startswith(("unindexed", "searchAllow")):
         return st.booleans()
     if last in ("quantile", "deletedThreshold", "searchMaxOversampling"):
@@ -54,10 +60,12 @@ def declared(draw: st.DrawFn) -> Settings:
     chosen: dict[Path, Value] = {}
     vectors = draw(st.lists(names, unique=True, max_size=3))
     sparse = draw(st.lists(st.sampled_from(["words", "tags"]), unique=True, max_size=2))
+    free = draw(st.lists(st.sampled_from(["eu", "distance", "{}", ""]), unique=True, max_size=2))
+    named = {"vectors": vectors, "sparseVectors": sparse}
     for row in ROWS.values():
-        for name in {"vectors": vectors, "sparseVectors": sparse}.get(row.path[0], [""]):
+        for name in named.get(row.path[0], free if ANY in row.path else [""]):
             path = fill(row.path, name)
-            must = path[-1] in ("size", "distance", "modifier")
+            must = row.path[-1] in ("size", "distance", "modifier")
             if must or draw(st.booleans()):
                 chosen[path] = draw(value_of(path))
     for prefix in [("quantization",), *(("vectors", name, "quantization") for name in vectors)]:
@@ -94,12 +102,17 @@ def said(body: dict[str, Any], updates: dict[str, Any]) -> dict[str, Any]:
 def test_what_is_declared_is_read_back(wanted: Settings) -> None:
     check_known(wanted)
     check_new(wanted)
-    body = bodies.create_body(wanted, {"a": 1})
-    assert body["metadata"] == {"a": 1}
+    body = bodies.create_body(wanted, {"vectorplane": {"owner": None}})
+    own = {p[1]: v for p, v in wanted.items() if p[0] == "metadata"}
+    assert body["metadata"] == {"vectorplane": {"owner": None}} | own
     updates = bodies.update_body(bodies.later(wanted))
     found = bodies.read_settings(said(body, updates))
-    assert wanted.items() <= found.items()
-    assert with_defaults(wanted).items() <= found.items()
+    # Shard keys are made and shown by calls of their own; no quantization is none at all.
+    shown = {p: v for p, v in wanted.items() if p[:2] != ("sharding", "keys") and v != "None"}
+    off = {p for p, v in wanted.items() if v == "None" and "quantization" in p}
+    assert shown.items() <= found.items()
+    assert not off & set(found)
+    assert all(implied(path) == "None" for path in off)
     # Nothing is sent that was not declared.
     assert set(found) - set(wanted) <= set(with_defaults(wanted)) | {("sharding", "method")}
 
@@ -116,6 +129,7 @@ def test_an_update_says_just_what_may_change(wanted: Settings) -> None:
         "params",
         "quantization_config",
         "strict_mode_config",
+        "metadata",
     }
     for vector in body.get("vectors", {}).values():
         assert set(vector) <= {"hnsw_config", "quantization_config", "on_disk"}
@@ -175,12 +189,15 @@ def test_a_new_vector_takes_only_what_is_fixed() -> None:
 
 @pytest.mark.parametrize("kind", INDEX_PARAMS)
 def test_an_index_is_read_back(kind: str) -> None:
-    params = tuple(
-        sorted(
-            (n, "Word" if n == "tokenizer" else 5 if "Len" in n else True)
-            for n in INDEX_PARAMS[kind]
-        )
-    )
+    odd: dict[str, Param] = {
+        "tokenizer": "Word",
+        "minTokenLen": 5,
+        "maxTokenLen": 7,
+        "stopwords.languages": ("English", "German"),
+        "stopwords.custom": ("a", "b"),
+        "stemmer.language": "German",
+    }
+    params = tuple(sorted((n, odd.get(n, True)) for n in INDEX_PARAMS[kind]))
     for index in (Index("a.b", kind), Index("a.b", kind, params)):
         body = bodies.index_body(index)
         schema = body["field_schema"]
@@ -199,21 +216,76 @@ def test_what_we_do_not_know_is_left_out() -> None:
                 "vectors": {"a": {"size": 2, "distance": "Chebyshev", "new_thing": {"x": 1}}},
                 "sparse_vectors": None,
             },
-            "quantization_config": {"turbo": {"bits": 2}},
+            "quantization_config": {"nano": {"bits": 2}},
+            "metadata": {"vectorplane": {"owner": None}, "of": {"somebody": "else"}},
         },
         "payload_schema": {
             "f": {
                 "data_type": "text",
-                "params": {"type": "text", "stopwords": {"custom": ["a"]}, "lowercase": True},
+                "params": {"type": "text", "wordlists": {"custom": ["a"]}, "lowercase": True},
                 "points": 1,
             }
         },
     }
     found = bodies.read_settings(info)
     assert found["vectors", "a", "distance"] == "Chebyshev"
-    assert not [p for p in found if "quantization" in p]
-    assert bodies.read_indexes(info) == {"f": Index("f", "Text", (("lowercase", True),))}
+    assert not [p for p in found if "quantization" in p or "metadata" in p]
+    indexes = bodies.read_indexes(info)
+    assert Index("f", "Text", (("lowercase", True),)).matches(indexes["f"])
     assert bodies.read_indexes({"payload_schema": None}) == {}
+
+
+def test_a_text_index_goes_as_qdrant_takes_it() -> None:
+    index = Index(
+        "title",
+        "Text",
+        (
+            ("stemmer.language", "German"),
+            ("stopwords.custom", ("der",)),
+            ("stopwords.languages", ("English", "German")),
+        ),
+    )
+    assert bodies.index_body(index)["field_schema"] == {
+        "type": "text",
+        "stemmer": {"type": "snowball", "language": "german"},
+        "stopwords": {"languages": ["english", "german"], "custom": ["der"]},
+    }
+
+
+@pytest.mark.parametrize("said", ["english", {"languages": ["english"], "custom": None}])
+def test_one_language_of_stopwords_may_stand_alone(said: object) -> None:
+    info = {"payload_schema": {"t": {"data_type": "text", "params": {"stopwords": said}}}}
+    params = (("stopwords.languages", ("English",)),)
+    assert bodies.read_indexes(info) == {"t": Index("t", "Text", params)}
+
+
+def test_a_quantization_is_switched_off() -> None:
+    off = {("quantization", "type"): "None", ("vectors", "a", "quantization", "type"): "None"}
+    assert bodies.update_body(off) == {
+        "quantization_config": "Disabled",
+        "vectors": {"a": {"quantization_config": "Disabled"}},
+    }
+    assert bodies.create_body({("quantization", "type"): "None"}, {}) == {
+        "vectors": {},
+        "metadata": {},
+    }
+
+
+def test_threads_that_qdrant_chooses() -> None:
+    path = ("optimizers", "maxOptimizationThreads")
+    assert bodies.update_body({path: -1}) == {
+        "optimizers_config": {"max_optimization_threads": "auto"}
+    }
+    assert bodies.update_body({path: 0}) == {"optimizers_config": {"max_optimization_threads": 0}}
+    shown = {"config": {"params": {}, "optimizer_config": {"max_optimization_threads": None}}}
+    assert path not in bodies.read_settings(shown)
+    assert implied(path) == -1
+
+
+def test_a_key_of_the_metadata_that_is_ours_is_refused() -> None:
+    check_known({("metadata", "size"): "large"})
+    with pytest.raises(StoreRejected, match=r"metadata\.vectorplane"):
+        check_known({("metadata", "vectorplane"): "mine"})
 
 
 def test_names_turn_both_ways() -> None:

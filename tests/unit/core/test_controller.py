@@ -14,7 +14,7 @@ from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import Event, Outcome, condition_of
 from vectorplane.errors import StoreMissing, StoreTimeout
-from vectorplane.ports.resources import FINALIZER
+from vectorplane.ports.resources import FINALIZER, Resource
 from vectorplane.ports.vectors import Listing, VectorAdmin
 from vectorplane_service.local.data import DataFolder
 from vectorplane_service.local.records import ResourceFiles, Wish
@@ -47,6 +47,9 @@ class Named:
             raise StoreMissing(f"there is no VectorStore {wanted or 'that is the default one'}")
         return wanted, self.stores[wanted]
 
+    def admit(self, name: str, resource: Resource) -> Resource:
+        return resource
+
 
 @dataclass
 class World:
@@ -54,6 +57,7 @@ class World:
     stores: dict[str, Store] = field(default_factory=lambda: {"main": Store()})
     events: list[Event] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    repairs: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.resources = FolderResources(
@@ -70,6 +74,9 @@ class World:
 
     def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None:
         self.outcomes.append(outcome)
+
+    def repaired(self, key: Key, event: Event) -> None:
+        self.repairs.append(event)
 
     def apply(
         self, key: Key = KEY, annotations: Mapping[str, str] | None = None, **spec: Any

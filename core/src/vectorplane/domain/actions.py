@@ -96,6 +96,58 @@ class DropCollection:
         return f"drop collection {self.collection} and its points"
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseWrites:
+    """Let writes through again that a rebuild held back. `before` is the strict mode from then."""
+
+    collection: str
+    before: Settings
+
+    def __str__(self) -> str:
+        return f"let writes to {self.collection} through again"
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeTenant:
+    """Delete one tenant's points from a pool, and nothing else of it."""
+
+    collection: str
+    tenant: str
+
+    def __str__(self) -> str:
+        return f"delete the points of tenant {self.tenant} from {self.collection}"
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    collection: str
+
+    def __str__(self) -> str:
+        return f"take a snapshot of {self.collection}"
+
+
+@dataclass(frozen=True, slots=True)
+class DropSnapshot:
+    """Drop one snapshot that we took; nothing happens where it is gone."""
+
+    collection: str
+    snapshot: str
+
+    def __str__(self) -> str:
+        return f"drop snapshot {self.snapshot} of {self.collection}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSnapshot:
+    """Fill a collection from a snapshot, `<collection it was taken of>/<snapshot>`."""
+
+    collection: str
+    snapshot: str
+
+    def __str__(self) -> str:
+        return f"restore {self.snapshot} into {self.collection}"
+
+
 Action = (
     CreateCollection
     | UpdateCollection
@@ -105,6 +157,11 @@ Action = (
     | DropIndex
     | ChangeAliases
     | DropCollection
+    | ReleaseWrites
+    | PurgeTenant
+    | TakeSnapshot
+    | DropSnapshot
+    | RestoreSnapshot
 )
 
 

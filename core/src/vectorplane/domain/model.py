@@ -13,8 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+DEDICATED, PARTITION = "Dedicated", "Partition"
+"""The modes of tenancy."""
+
 Path = tuple[str, ...]
 Value = str | int | float | bool
+Param = Value | tuple[str, ...]
+"""A parameter of a payload index; a list of words is sorted."""
 Settings = Mapping[Path, Value]
 """Flat settings: path of manifest field names (vector names stand in it as they are) to a JSON
 scalar."""
@@ -27,14 +32,24 @@ class Capability(StrEnum):
     PAYLOAD_INDEXES = "payload indexes"
     ADD_VECTORS = "new vectors in an existing collection"
     SHARDING = "sharding"
+    SHARD_KEYS = "custom shard keys"
     REPLICATION = "replication"
     STRICT_MODE = "strict mode"
     WAL = "write-ahead log settings"
+    REBUILDS = "rebuilds"
+    SNAPSHOTS = "snapshots"
+    TENANTS = "tenants of a shared collection"
 
 
 class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
     DELETE = "Delete"
+    SNAPSHOT = "Snapshot"
+
+
+class ChangePolicy(StrEnum):
+    REFUSE = "Refuse"
+    REBUILD = "Rebuild"
 
 
 class AdoptionPolicy(StrEnum):
@@ -87,7 +102,17 @@ class Record:
     indexes: frozenset[str] = frozenset()
     aliases: frozenset[str] = frozenset()
     embedding: tuple[tuple[str, str], ...] = ()
-    tenancy: str = "Dedicated"
+    tenancy: str = DEDICATED
+    source: str | None = None
+    """The collection that this one is being copied from; it serves nobody yet."""
+    retired: str | None = None
+    """When it stopped serving (RFC 3339, UTC): a rebuild or a rollback took its place."""
+    held: Settings | None = None
+    """Writes to it are held back for the end of a rebuild: the strict mode that it had before."""
+    restore: str | None = None
+    """The snapshot that must come into it before it serves."""
+    left: tuple[str, str] | None = None
+    """A pool that still holds this resource's points as a tenant, and since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +122,7 @@ class Index:
 
     field: str
     type: str
-    params: tuple[tuple[str, Value], ...] = ()
+    params: tuple[tuple[str, Param], ...] = ()
 
     def matches(self, other: Index) -> bool:
         """True where `other` (observed) has everything that this one (declared) says."""
@@ -127,6 +152,8 @@ class Observed:
     taken: frozenset[str] = frozenset()
     """Names of all physical collections of the store: an alias cannot take one of these."""
     capabilities: frozenset[Capability] = frozenset(Capability)
+    tenants: Mapping[str, int] = field(default_factory=dict)
+    """Points by tenant, of the pools among `collections`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +162,65 @@ class Rival:
 
     claim: str
     key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource's points lie: a collection, or one tenant's share of a pool."""
+
+    collection: str
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Vectors made anew from a text in the payload."""
+
+    vector: str
+    field: str
+    model: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildPolicy:
+    """How a rebuild goes about. `per_second` is in points (None: as fast as the store takes
+    them), `keep` in seconds."""
+
+    keep: float = 24 * 3600.0
+    per_second: int | None = None
+    recall: float = 0.9
+    """The least recall@10 on a sample, from 0 to 1, that the new collection must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rebuild is. It stands in the status, so that another process goes on from here."""
+
+    source: str
+    target: str
+    phase: str = "Copying"
+    """Copying (every point once, by `cursor`), CatchingUp (what was written meanwhile, in passes),
+    Holding (writes are held, the last pass), Done, Failed (`message` says why)."""
+    cursor: int | str | None = None
+    """The id that the next page begins at."""
+    copied: int = 0
+    total: int = 0
+    passes: int = 0
+    """Passes of catching up that ended."""
+    changed: int = 0
+    """Points that the last pass found different."""
+    started: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotWish:
+    """What the schedule asks for now."""
+
+    due: bool = False
+    surplus: tuple[tuple[str, str], ...] = ()
+    """Collection and snapshot, of those that we took and that are no longer kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +236,22 @@ class Desired:
     aliases: frozenset[str] = frozenset()
     """Further full names, `<namespace>.<alias>`; the collection's own name is not among them."""
     embedding: tuple[tuple[str, str], ...] = ()
-    tenancy: str = "Dedicated"
+    tenancy: str = DEDICATED
+    pool: str | None = None
+    """With tenancy Partition: the base name of the pool of this shape."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
+    change_policy: ChangePolicy = ChangePolicy.REFUSE
+    rebuild: RebuildPolicy = RebuildPolicy()
+    progress: Progress | None = None
+    """Of the rebuild that the status tells of."""
+    rollback: bool = False
+    """A person asks for the collection before the last rebuild."""
+    snapshot: SnapshotWish = SnapshotWish()
+    restore: str | None = None
+    """The snapshot that a new collection begins with: `<physical collection>/<snapshot>`."""
+    now: str = ""
+    """The time of this look, RFC 3339 in UTC."""
     deleting: bool = False
     paused: bool = False
     rivals: tuple[Rival, ...] = ()
@@ -168,6 +267,12 @@ class Desired:
     def names(self) -> frozenset[str]:
         """Every name that this resource claims."""
         return self.aliases | {self.name}
+
+    @property
+    def marker(self) -> str:
+        """The alias that says in Qdrant that this very resource is a tenant of the pool that it
+        points at. No name of a client has an @."""
+        return f"{self.name}@{self.uid}"
 
     @property
     def may_go(self) -> bool:

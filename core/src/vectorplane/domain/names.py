@@ -27,7 +27,10 @@ def number(base: str, collection: str) -> int | None:
 
 def numbered(base: str, collections: Iterable[str]) -> list[str]:
     """The physical collections of `base` among `collections`, newest first."""
-    found = [(n, c) for c in collections if (n := number(base, c)) is not None]
+    start = f"{base}_"
+    found = [
+        (n, c) for c in collections if c.startswith(start) and (n := number(base, c)) is not None
+    ]
     return [c for _, c in sorted(found, reverse=True)]
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 
+from vectorplane.domain.actions import Action, ReleaseWrites, WriteRecord
 from vectorplane.domain.model import (
     Capability,
     Collection,
     Desired,
+    Index,
     Key,
+    Observed,
     Path,
+    Record,
     Rival,
     Settings,
     Value,
@@ -22,13 +27,20 @@ _IMMUTABLE_OF_VECTOR = frozenset({"size", "distance", "datatype", "multivector"}
 _IMMUTABLE_OF_SPARSE = frozenset({"datatype"})
 
 # Qdrant's own default of what it leaves out of its answer where nobody set it.
-_IMPLIED: Mapping[Path, Value] = {("sharding", "method"): "Auto"}
+_IMPLIED: Mapping[Path, Value] = {
+    ("sharding", "method"): "Auto",
+    ("optimizers", "maxOptimizationThreads"): -1,
+    ("quantization", "type"): "None",
+}
 _IMPLIED_OF_VECTOR: Mapping[str, Value] = {"datatype": "Float32", "onDisk": False}
 _IMPLIED_OF_SPARSE: Mapping[str, Value] = {
     "datatype": "Float32",
     "onDisk": False,
     "modifier": "None",
 }
+
+HOLDER: Path = ("by",)
+"""In a pool's record of held writes: for which tenant they are held."""
 
 _NEEDS: Mapping[str, Capability] = {
     "sharding": Capability.SHARDING,
@@ -45,7 +57,7 @@ def immutable(path: Path) -> bool:
             return field in _IMMUTABLE_OF_VECTOR
         case ("sparseVectors", _, field):
             return field in _IMMUTABLE_OF_SPARSE
-        case ("sharding" | "wal", _):
+        case ("wal", _) | ("sharding", "number" | "method"):
             return True
         case _:
             return False
@@ -53,12 +65,14 @@ def immutable(path: Path) -> bool:
 
 def needs(path: Path) -> Capability | None:
     """The capability that a setting asks of the engine, or None where each engine has it."""
-    return _NEEDS.get(path[0])
+    return Capability.SHARD_KEYS if path[:2] == ("sharding", "keys") else _NEEDS.get(path[0])
 
 
 def implied(path: Path) -> Value | None:
     """What a store means that does not show a setting at all."""
     match path:
+        case ("vectors", _, "quantization", "type"):
+            return "None"
         case ("vectors", _, field):
             return _IMPLIED_OF_VECTOR.get(field)
         case ("sparseVectors", _, field):
@@ -73,8 +87,17 @@ def vector_of(path: Path) -> tuple[str, str] | None:
 
 
 def unit(path: Path) -> Path:
-    """What is sent as one: Qdrant replaces a quantization whole, so its fields go together."""
-    return path[: path.index("quantization") + 1] if "quantization" in path else path
+    """What is sent as one: Qdrant replaces a quantization whole, and the limits of vectors by name,
+    so their fields go together."""
+    match path:
+        case ("quantization", _):
+            return path[:1]
+        case ("strictMode", "multivector" | "sparse", _, _):
+            return path[:2]
+        case ("vectors", _, "quantization", _):
+            return path[:3]
+        case _:
+            return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,63 @@ def differences(declared: Settings, actual: Settings) -> list[Difference]:
         for path, value in sorted(declared.items())
         if (have := actual.get(path, implied(path))) != value
     ]
+
+
+def possible(
+    desired: Desired, capabilities: frozenset[Capability]
+) -> tuple[Settings, tuple[str, ...]]:
+    """The declared settings that this engine can have, and what it lacks of the rest."""
+    missing = {
+        need
+        for path in desired.settings
+        if (need := needs(path)) is not None and need not in capabilities
+    }
+    if desired.indexes and Capability.PAYLOAD_INDEXES not in capabilities:
+        missing.add(Capability.PAYLOAD_INDEXES)
+    settings = {p: v for p, v in desired.settings.items() if needs(p) not in missing}
+    return settings, tuple(sorted(missing))
+
+
+def indexes_of(desired: Desired, observed: Observed) -> dict[str, Index]:
+    """The declared payload indexes, as far as the engine has any."""
+    if Capability.PAYLOAD_INDEXES not in observed.capabilities:
+        return {}
+    return dict(desired.indexes)
+
+
+def record_of(collection: Collection) -> Record:
+    """Its ownership record; of one that has none, an empty one."""
+    return collection.record or Record(owner=None)
+
+
+def released(collection: Collection) -> list[Action]:
+    """Let writes through again that a rebuild holds back, where it does. A rebuild holds them
+    within one look only: who finds them held in the next one finds what a killed process left.
+    """
+    record = record_of(collection)
+    if record.held is None:
+        return []
+    before = {path: value for path, value in record.held.items() if path != HOLDER}
+    return [
+        ReleaseWrites(collection.name, before),
+        WriteRecord(collection.name, replace(record, held=None)),
+    ]
+
+
+def held_by(collection: Collection) -> str | None:
+    """The marker of the tenant whose rebuild holds the writes of a pool."""
+    held = record_of(collection).held or {}
+    return str(held[HOLDER]) if HOLDER in held else None
+
+
+def seconds_until(since: str, wait: float, now: str) -> float:
+    """Seconds from `now` until `wait` s after `since`, both RFC 3339; 0 where that is past. A time
+    that cannot be read counts as now: what waits is kept."""
+    try:
+        passed = datetime.fromisoformat(now) - datetime.fromisoformat(since)
+    except (ValueError, TypeError):
+        return wait
+    return max(0.0, wait - passed.total_seconds())
 
 
 class Ownership(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vectorplane.domain.model import Owner, Record
+from vectorplane.domain.model import DEDICATED, Owner, Record, Settings, Value
 
 METADATA_KEY = "vectorplane"
 UNREADABLE = Owner(uid="?", namespace="?", name="?", cluster="?")
@@ -17,6 +17,15 @@ def to_metadata(record: Record) -> dict[str, Any]:
     """The metadata to merge into a collection's. The whole key is replaced, so a released owner is
     an explicit null."""
     owner = record.owner
+    rest: dict[str, Any] = {
+        "source": record.source,
+        "retired": record.retired,
+        "restore": record.restore,
+        "left": list(record.left) if record.left else None,
+        "held": None
+        if record.held is None
+        else [[list(path), value] for path, value in sorted(record.held.items())],
+    }
     return {
         METADATA_KEY: {
             "owner": None
@@ -33,6 +42,7 @@ def to_metadata(record: Record) -> dict[str, Any]:
             "embedding": dict(record.embedding),
             "tenancy": record.tenancy,
         }
+        | {key: value for key, value in rest.items() if value is not None}
     }
 
 
@@ -54,10 +64,38 @@ def from_metadata(metadata: Mapping[str, Any] | None) -> Record | None:
             embedding=tuple(
                 sorted((_text(k), _text(v)) for k, v in raw.get("embedding", {}).items())
             ),
-            tenancy=_text(raw.get("tenancy", "Dedicated")),
+            tenancy=_text(raw.get("tenancy", DEDICATED)),
+            source=_maybe(raw.get("source")),
+            retired=_maybe(raw.get("retired")),
+            held=_held(raw.get("held")),
+            restore=_maybe(raw.get("restore")),
+            left=_pair(raw.get("left")),
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         return Record(owner=UNREADABLE)
+
+
+def _maybe(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _pair(value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    first, second = value
+    return _text(first), _text(second)
+
+
+def _held(value: Any) -> Settings | None:
+    if value is None:
+        return None
+    return {tuple(map(_text, path)): _scalar(setting) for path, setting in value}
+
+
+def _scalar(value: object) -> Value:
+    if not isinstance(value, str | int | float | bool):
+        raise TypeError(f"not a scalar: {value!r}")
+    return value
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vectorplane.domain.model import Collection, Desired
+from vectorplane.domain.model import PARTITION, Collection, Desired, Progress
 
 Status = dict[str, Any]
 """The `status` of a VectorCollection, as in its CRD."""
@@ -41,6 +41,16 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A snapshot: `size` in bytes, `time` RFC 3339 in UTC."""
+
+    collection: str
+    name: str
+    size: int
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a reconcile came to: the collection as it is now, and what was in the way."""
 
@@ -53,6 +63,12 @@ class Outcome:
     """True once nothing of a resource that is being deleted is left to do."""
     retry_after: float | None = None
     """Seconds, where the store said when to come back."""
+    progress: Progress | None = None
+    """Of a rebuild that is under way, or that ended with this look."""
+    snapshots: tuple[Taken, ...] = ()
+    """Snapshots that this look took."""
+    due: float | None = None
+    """Seconds until something falls due by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,23 @@ def assess(desired: Desired, outcome: Outcome) -> list[Condition]:
             Condition(COLLECTION_READY, "False", "CollectionFailed", message),
             Condition(READY, "False", "CollectionFailed", message),
         ]
+    progress = outcome.progress
+    if progress and progress.phase == "Failed":
+        message = f"{progress.message}; {collection.name} goes on serving"
+        return [
+            reachable,
+            Condition(COLLECTION_READY, "False", "RebuildFailed", message),
+            Condition(READY, "False", "RebuildFailed", message),
+        ]
+    if progress and progress.phase != "Done":
+        message = f"{progress.target} is made of {progress.source}: {_how_far(progress)}"
+        return [
+            reachable,
+            Condition(COLLECTION_READY, "False", "Rebuilding", message),
+            Condition(
+                READY, "True", "Rebuilding", f"{desired.name} answers, from {collection.name}"
+            ),
+        ]
     message = f"collection {collection.name} is as declared"
     if outcome.lacking:
         message += f"; left out, for this engine has none: {', '.join(outcome.lacking)}"
@@ -150,6 +183,10 @@ def status_of(
         status["collection"] = previous["collection"]
     if endpoint:
         status["endpoint"] = endpoint
+    if rebuild := _rebuild(desired, outcome, previous, now):
+        status["rebuild"] = rebuild
+    if snapshots := _snapshots(desired, outcome, previous):
+        status["snapshots"] = snapshots
     return status
 
 
@@ -163,6 +200,29 @@ def events_of(previous: Mapping[str, Any], status: Status) -> list[Event]:
     return [Event(kind, after["reason"], after["message"])]
 
 
+def repairs_of(desired: Desired, outcome: Outcome, previous: Mapping[str, Any]) -> list[Event]:
+    """What was mended of a collection that was as declared before, and that nobody edited: drift.
+    One that was gone is told apart, for its points are gone too.
+    """
+    before = condition_of(previous, COLLECTION_READY)
+    settled = previous.get("observedGeneration") == desired.generation
+    known = previous.get("collection") or {}
+    changed = [c for c in outcome.changed if not c.startswith(_OWN_DOING)]
+    if not changed or desired.deleting or not known or outcome.progress:
+        return []
+    lost = [c for c in changed if c.startswith("create collection ")]
+    if lost and outcome.collection and not outcome.collection.points:
+        message = f"{known.get('physical')} was gone from the store; made anew, empty"
+        return [Event("Warning", "Recreated", message)]
+    if not settled or before.get("reason") != "AsDeclared":
+        return []
+    return [Event("Normal", "DriftRepaired", "; ".join(changed))]
+
+
+_OWN_DOING = ("take a snapshot", "drop snapshot", "drop collection", "delete the points", "record ")
+"""Actions, in words, that are no answer to somebody else's change."""
+
+
 def condition_of(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The condition of a type, or an empty mapping."""
     conditions: Sequence[Mapping[str, Any]] = status.get("conditions", ())
@@ -170,10 +230,67 @@ def condition_of(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _collection(desired: Desired, collection: Collection) -> dict[str, Any]:
-    return {
+    said = {
         "name": desired.name,
         "physical": collection.name,
         "points": collection.points,
         "indexedVectors": collection.indexed_vectors,
         "state": collection.state,
     }
+    if desired.tenancy == PARTITION:
+        # The store counts these of the whole pool only.
+        del said["indexedVectors"]
+    return said
+
+
+def _how_far(progress: Progress) -> str:
+    match progress.phase:
+        case "Copying":
+            return f"{progress.copied} of {progress.total} points copied"
+        case "CatchingUp":
+            return f"catching up with what was written meanwhile, pass {progress.passes + 1}"
+        case _:
+            return "the last pass, with writes held back"
+
+
+def _rebuild(
+    desired: Desired, outcome: Outcome, previous: Mapping[str, Any], now: str
+) -> dict[str, Any] | None:
+    """The rebuild under way; of the last one, what came of it."""
+    progress = outcome.progress
+    if progress is None:
+        kept: dict[str, Any] | None = previous.get("rebuild")
+        # A rebuild that is wanted no more is not told of; one that could not be looked at is.
+        done = kept is not None and kept.get("phase") == "Done"
+        return kept if done or outcome.trouble else None
+    said: dict[str, Any] = {
+        "source": progress.source,
+        "target": progress.target,
+        "phase": progress.phase,
+        "cursor": None if progress.cursor is None else str(progress.cursor),
+        "copied": progress.copied,
+        "total": progress.total,
+        "passes": progress.passes,
+        "changed": progress.changed,
+        "started": progress.started or now,
+        "message": progress.message or None,
+        "finished": now if progress.phase == "Done" else None,
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _snapshots(
+    desired: Desired, outcome: Outcome, previous: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The snapshots that we took and keep, oldest first."""
+    before: list[dict[str, Any]] = (previous.get("snapshots") or {}).get("kept", [])
+    dropped = {name for _, name in desired.snapshot.surplus} if not outcome.trouble else set()
+    kept = [s for s in before if s.get("name") not in dropped]
+    kept += [
+        {"name": t.name, "collection": t.collection, "size": t.size, "time": t.time}
+        for t in outcome.snapshots
+    ]
+    if not kept:
+        return None
+    last = kept[-1]
+    return {"last": last["time"], "size": last["size"], "kept": kept}

@@ -13,6 +13,7 @@ from vectorplane.ports.vectors import VectorAdmin
 FINALIZER = "vectorplane.dev/collection"
 PAUSED = "vectorplane.dev/paused"
 FORCE_DELETE = "vectorplane.dev/force-delete"
+ROLLBACK = "vectorplane.dev/rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,8 @@ class Stores(Protocol):
 
     async def find(self, name: str | None) -> tuple[str, VectorAdmin]:
         """The store of a name (None: the default one). Raises `StoreMissing`."""
+
+    def admit(self, name: str, resource: Resource) -> Resource:
+        """A resource as a store takes it: with the store's defaults under its spec. Raises
+        `Stalled` where the store's rules do not let it in; one that lives there already stays.
+        """

@@ -9,11 +9,14 @@ not; everything here can be repeated.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from vectorplane.domain.model import Capability, Collection, Index, Record, Settings
+from vectorplane.domain.status import Taken
 
 PointId = int | str
 """An unsigned 64-bit integer or a UUID in canonical form."""
@@ -35,13 +38,33 @@ class StoreInfo:
     peers: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """Every physical collection, and every alias with its physical collection. A handful of calls,
     not one per name."""
 
     collections: frozenset[str]
     aliases: Mapping[str, str]
+
+    @cached_property
+    def families(self) -> Mapping[str, tuple[str, ...]]:
+        """The physical collections by base name, `shop.products` for `shop.products_1`."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for collection in self.collections:
+            found[collection.rpartition("_")[0]].append(collection)
+        return {base: tuple(sorted(members)) for base, members in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All of a store at once: what `info`, `listing`, `describe` of each collection and `tally` of
+    each pool give, by a number of calls that does not grow with the collections."""
+
+    info: StoreInfo
+    listing: Listing
+    collections: Mapping[str, Collection]
+    tenants: Mapping[str, int] = field(default_factory=dict)
+    """Points by tenant, over all pools."""
 
 
 class VectorAdmin(Protocol):
@@ -79,6 +102,35 @@ class VectorAdmin(Protocol):
 
     async def drop(self, collection: str) -> None:
         """Drop a collection, its points and its aliases; nothing happens where there is none."""
+
+    async def survey(self) -> Survey: ...
+
+    async def tally(self, collection: str, field: str) -> Mapping[str, int]:
+        """Points by the value of a payload field that has a Keyword index."""
+
+    async def hold(self, collection: str) -> None:
+        """From here on every write to a collection is refused with "come back later"
+        (`StoreOverloaded`, HTTP 429) for at least 45 s, unless `release` comes first. What was
+        accepted before is in the points that are read after this. Reads go on.
+        """
+
+    async def release(self, collection: str, before: Settings) -> None:
+        """End a `hold`. `before` are the strict mode settings from before it."""
+
+    async def take_snapshot(self, collection: str) -> Taken: ...
+
+    async def drop_snapshot(self, collection: str, snapshot: str) -> None:
+        """Drop a snapshot; nothing happens where it, or the collection, is gone."""
+
+    async def restore_snapshot(self, collection: str, snapshot: str) -> None:
+        """Fill a collection from a snapshot, given as `<collection it was taken of>/<name>`; the
+        settings, indexes and record of `collection` stay. Raises `NotFound`, or `StoreRejected`
+        where the vectors differ.
+        """
+
+    @property
+    def points(self) -> VectorPoints:
+        """The points of the same store. Closed together with this."""
 
     async def close(self) -> None: ...
 

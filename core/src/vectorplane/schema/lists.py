@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from vectorplane.schema.fields import field_of
 from vectorplane.schema.problems import Problem, child, duplicate, go_json, invalid
 
 
@@ -12,8 +13,8 @@ def check_lists(value: Any, schema: Mapping[str, Any], place: str = "") -> Itera
     """What stands twice, in a value and in all below it."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if key in schema.get("properties", {}):
-                yield from check_lists(inner, schema["properties"][key], child(place, key))
+            if (node := field_of(schema, key)) is not None:
+                yield from check_lists(inner, node, child(place, key))
     elif isinstance(value, list):
         match schema.get("x-kubernetes-list-type"):
             case "set":

@@ -13,6 +13,7 @@ from typing import Any
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
+from vectorplane.schema.fields import field_of
 from vectorplane.schema.problems import (
     NOT_SUPPORTED,
     REQUIRED,
@@ -49,8 +50,8 @@ def check_rules(value: Any, schema: Mapping[str, Any], place: str = "") -> Itera
         yield invalid(child(place, path) if path else place, schema["type"], detail)
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if key in schema.get("properties", {}):
-                yield from check_rules(inner, schema["properties"][key], child(place, key))
+            if (node := field_of(schema, key)) is not None:
+                yield from check_rules(inner, node, child(place, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from check_rules(inner, schema.get("items", {}), f"{place}[{index}]")
@@ -58,7 +59,8 @@ def check_rules(value: Any, schema: Mapping[str, Any], place: str = "") -> Itera
 
 def has_rules(schema: Mapping[str, Any]) -> bool:
     """True where a schema has a rule anywhere."""
-    inner = [*schema.get("properties", {}).values(), schema.get("items", {})]
+    below = (schema.get("items", {}), schema.get("additionalProperties", {}))
+    inner = [*schema.get("properties", {}).values(), *below]
     return "x-kubernetes-validations" in schema or any(map(has_rules, filter(None, inner)))
 
 

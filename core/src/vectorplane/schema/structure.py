@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vectorplane.schema.fields import field_of
 from vectorplane.schema.problems import child
 
 _META = frozenset({"apiVersion", "kind", "metadata"})
@@ -47,12 +48,11 @@ def unknown_fields(value: Any, schema: Mapping[str, Any]) -> list[str]:
 
 def _unknown(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]:
     if isinstance(value, Mapping):
-        properties = schema.get("properties", {})
         for key, inner in value.items():
             if not place and key in _META:
                 continue
-            if key in properties:
-                yield from _unknown(inner, properties[key], child(place, key))
+            if (node := field_of(schema, key)) is not None:
+                yield from _unknown(inner, node, child(place, key))
             else:
                 yield child(place, key)
     elif isinstance(value, list):
@@ -63,13 +63,12 @@ def _unknown(value: Any, schema: Mapping[str, Any], place: str) -> Iterator[str]
 
 def completed(value: Any, schema: Mapping[str, Any]) -> Any:
     """Without the nulls of fields that take none, and with the defaults of fields left out."""
-    properties = schema.get("properties", {})
     if isinstance(value, Mapping):
-        whole = {k: v for k, v in value.items() if v is not None or k not in properties}
-        for key, inner in properties.items():
+        whole = {k: v for k, v in value.items() if v is not None or field_of(schema, k) is None}
+        for key, inner in schema.get("properties", {}).items():
             if "default" in inner and key not in whole:
                 whole[key] = copy.deepcopy(inner["default"])
-        return {k: completed(v, properties.get(k, {})) for k, v in whole.items()}
+        return {k: completed(v, field_of(schema, k) or {}) for k, v in whole.items()}
     if isinstance(value, list):
         return [completed(inner, schema.get("items", {})) for inner in value]
     return value

@@ -91,6 +91,11 @@ def _object(value: Mapping[str, Any], schema: Mapping[str, Any], place: str) -> 
     for key, inner in schema.get("properties", {}).items():
         if key in value:
             yield from check_value(value[key], inner, child(place, key))
+    if "additionalProperties" in schema:
+        for key, inner in value.items():
+            yield from check_value(inner, schema["additionalProperties"], child(place, key))
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield too_many(place, len(value), schema["maxProperties"])
     for key in schema.get("required", ()):
         if key not in value:
             yield required(child(place, key))

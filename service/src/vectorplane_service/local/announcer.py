@@ -37,6 +37,9 @@ class Announcer:
                 f"  {outcome.collection.points} points",
             )
 
+    def repaired(self, key: Key, event: Event) -> None:
+        """`reconciled` has said what was done."""
+
     def recorded(self, key: Key, event: Event) -> None:
         """Events say what `reconciled` says, but for what never got as far as a store."""
         if event.type == "Warning":

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine, ReadOnlyAdmin
+from vectorplane.ports.resources import Resource
 from vectorplane.ports.vectors import VectorAdmin
 
 UNNAMED = "embedded"
@@ -21,6 +22,10 @@ class EmbeddedStores:
 
     async def find(self, name: str | None) -> tuple[str, VectorAdmin]:
         return name or UNNAMED, self._engine
+
+    def admit(self, name: str, resource: Resource) -> Resource:
+        """One machine has no platform team: as it is."""
+        return resource
 
 
 @asynccontextmanager

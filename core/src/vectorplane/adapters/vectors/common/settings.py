@@ -14,9 +14,12 @@ from vectorplane.adapters.vectors.common.table import (
     ROWS,
     pattern,
     quantization_prefix,
+    whole,
+    words_of,
 )
 from vectorplane.domain.actions import show_path
 from vectorplane.domain.model import Index, Path, Settings, Value
+from vectorplane.domain.record import METADATA_KEY
 from vectorplane.errors import StoreRejected
 
 MAX_SIZE = 65536
@@ -59,7 +62,7 @@ def check_known(settings: Settings) -> None:
     for path, value in settings.items():
         if not _known(path, settings):
             raise StoreRejected(f"unknown setting {show_path(path)}")
-        words = ENUMS.get(path[-1])
+        words = words_of(path)
         if words is not None and value not in words:
             raise StoreRejected(f"{show_path(path)} is one of {', '.join(words)}, not {value!r}")
         if path[0] == "vectors" and path[-1] == "size":
@@ -70,7 +73,7 @@ def check_known(settings: Settings) -> None:
 def _known(path: Path, settings: Settings) -> bool:
     prefix = quantization_prefix(path)
     if prefix is None:
-        return pattern(path) in ROWS
+        return pattern(path) in ROWS and path != ("metadata", METADATA_KEY)
     kind = settings.get((*prefix, "type"))
     return kind in QUANTIZATION and (path[-1] == "type" or path[-1] in QUANTIZATION[str(kind)])
 
@@ -88,7 +91,8 @@ def check_index(index: Index) -> None:
         if name not in known:
             raise StoreRejected(f"a {index.type} index has no {name!r}; it has {', '.join(known)}")
         words = ENUMS.get(name)
-        if words is not None and value not in words:
+        said = value if isinstance(value, tuple) else (value,)
+        if words is not None and not words.keys() >= set(said):
             raise StoreRejected(f"{name} is one of {', '.join(words)}, not {value!r}")
 
 
@@ -108,6 +112,6 @@ def _vectors(settings: Settings) -> set[tuple[str, str]]:
 
 def replace_quantization(present: Mapping[Path, Any], changes: Settings) -> dict[Path, Value]:
     """Settings after a change. A quantization is replaced whole, as Qdrant does."""
-    whole = {prefix for path in changes if (prefix := quantization_prefix(path))}
-    kept = {p: v for p, v in present.items() if quantization_prefix(p) not in whole}
+    replaced = {prefix for path in changes if (prefix := whole(path))}
+    kept = {p: v for p, v in present.items() if whole(p) not in replaced}
     return kept | dict(changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +20,34 @@ from vectorplane.adapters.vectors.common.settings import (
     replace_quantization,
     with_defaults,
 )
+from vectorplane.adapters.vectors.common.surveying import Surveyor
 from vectorplane.adapters.vectors.memory.points import Points
-from vectorplane.domain.model import Capability, Collection, Index, Path, Record, Settings, Value
+from vectorplane.domain.model import (
+    PARTITION,
+    Capability,
+    Collection,
+    Index,
+    Path,
+    Record,
+    Settings,
+    Value,
+)
 from vectorplane.domain.record import from_metadata, to_metadata
+from vectorplane.domain.status import Taken
+from vectorplane.domain.tenancy import TENANT_FIELD
 from vectorplane.errors import Conflict, InvalidInput, NotFound
-from vectorplane.ports.vectors import Found, Json, Listing, Page, Point, PointId, Search, StoreInfo
+from vectorplane.ports.vectors import (
+    Found,
+    Json,
+    Listing,
+    Page,
+    Point,
+    PointId,
+    Search,
+    StoreInfo,
+    Survey,
+    VectorPoints,
+)
 
 
 @dataclass(slots=True)
@@ -41,6 +65,8 @@ class MemoryStore:
         self._capabilities = capabilities
         self._collections: dict[str, _Held] = {}
         self._aliases: dict[str, str] = {}
+        self._holds: set[str] = set()
+        self._surveyor = Surveyor()
 
     async def info(self) -> StoreInfo:
         return StoreInfo("memory", vectorplane.__version__, self._capabilities)
@@ -114,6 +140,39 @@ class MemoryStore:
     async def drop(self, collection: str) -> None:
         if self._collections.pop(collection, None) is not None:
             self._aliases = {a: c for a, c in self._aliases.items() if c != collection}
+
+    async def survey(self) -> Survey:
+        return await self._surveyor.survey(self)
+
+    async def tally(self, collection: str, field: str) -> Mapping[str, int]:
+        held = self._collections.get(collection)
+        if held is None or field not in held.indexes:
+            return {}
+        steps = parse(field) or ()
+        return Counter(
+            value
+            for point in held.points.held.values()
+            for value in {v for v in items_at(point.payload, steps) if isinstance(v, str)}
+        )
+
+    async def hold(self, collection: str) -> None:
+        self._holds.add(collection)
+
+    async def release(self, collection: str, before: Settings) -> None:
+        self._holds.discard(collection)
+
+    async def take_snapshot(self, collection: str) -> Taken:
+        raise NotImplementedError
+
+    async def drop_snapshot(self, collection: str, snapshot: str) -> None:
+        raise NotImplementedError
+
+    async def restore_snapshot(self, collection: str, snapshot: str) -> None:
+        raise NotImplementedError
+
+    @property
+    def points(self) -> VectorPoints:
+        return self
 
     def metadata(self, collection: str) -> dict[str, Any]:
         """The metadata itself, so that a test can put something of others beside our record."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vectorplane.domain.model import Collection, Index, Settings
+from vectorplane.domain.model import Collection, Index, Param, Settings
 from vectorplane.domain.record import from_metadata
 from vectorplane.errors import StoreRejected
 
@@ -115,12 +115,17 @@ def _raw(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(raw: Mapping[str, Any]) -> Entry:
-    indexes = [
-        Index(i["field"], i["type"], tuple(sorted(i["params"].items()))) for i in raw["indexes"]
-    ]
+    indexes = [Index(i["field"], i["type"], _params(i["params"])) for i in raw["indexes"]]
     return Entry(
         shard=raw["shard"],
         settings={tuple(path): value for path, value in raw["settings"]},
         metadata=raw["metadata"],
         indexes={i.field: i for i in indexes},
+    )
+
+
+def _params(raw: Mapping[str, Any]) -> tuple[tuple[str, Param], ...]:
+    return tuple(
+        (name, tuple(value) if isinstance(value, list) else value)
+        for name, value in sorted(raw.items())
     )

@@ -134,6 +134,10 @@ def _quantization(settings: Settings, prefix: Path) -> Any:
                     edge.BinaryQuantizationQueryEncoding, given.get("queryEncoding")
                 ),
             )
+        case "Turbo":
+            return edge.TurboQuantQuantizationConfig(
+                always_ram=ram, bits=_word(edge.TurboQuantBitSize, given.get("bits"))
+            )
         case _:
             return None
 
@@ -158,6 +162,13 @@ def index_schema(index: Index) -> Any:
         return getattr(edge.PayloadSchemaType, index.type)
     if "tokenizer" in params:
         params["tokenizer"] = getattr(edge.TokenizerType, params["tokenizer"])
+    if language := params.pop("stemmer.language", None):
+        params["stemmer"] = edge.SnowballParams(getattr(edge.SnowballLanguage, language))
+    languages = params.pop("stopwords.languages", ())
+    custom = params.pop("stopwords.custom", ())
+    if languages or custom:
+        found = {getattr(edge.Language, language) for language in languages}
+        params["stopwords"] = edge.StopwordsSet(found, set(custom))
     return getattr(edge, f"{index.type}IndexParams")(**params)
 
 

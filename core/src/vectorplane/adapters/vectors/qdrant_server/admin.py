@@ -19,19 +19,30 @@ from vectorplane.adapters.vectors.common.settings import (
     check_new,
     check_update,
 )
-from vectorplane.adapters.vectors.qdrant_server import bodies
+from vectorplane.adapters.vectors.qdrant_server import (
+    bodies,
+    holding,
+    sharding,
+    snapshots,
+    surveys,
+)
+from vectorplane.adapters.vectors.qdrant_server.checked import CheckedPoints
 from vectorplane.adapters.vectors.qdrant_server.rest import Rest
+from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport
 from vectorplane.domain.model import Capability, Collection, Index, Record, Settings
 from vectorplane.domain.record import from_metadata, to_metadata
+from vectorplane.domain.status import Taken
 from vectorplane.errors import Conflict, NotFound, StoreFailed
-from vectorplane.ports.vectors import Listing, StoreInfo
+from vectorplane.ports.vectors import Listing, StoreInfo, Survey, VectorPoints
 
 ADD_VECTORS_SINCE = (1, 18)
+COPYING = 10.0
+"""Seconds that an update waits for copies of shards."""
 
 
 class QdrantAdmin:
     """`VectorAdmin` of one server. `verify` is True, False, a file of certificates to trust,
-    or a TLS context."""
+    or a TLS context. `snapshots_path` is the server's own folder of snapshots."""
 
     def __init__(
         self,
@@ -39,11 +50,17 @@ class QdrantAdmin:
         api_key: str | None = None,
         timeout: float = 10.0,
         verify: bool | str | ssl.SSLContext = True,
+        snapshots_path: str = "/qdrant/snapshots",
     ) -> None:
+        self._snapshots_path = snapshots_path
         agent = f"vectorplane/{vectorplane.__version__}"
         self._rest = Rest(url, api_key, timeout, verify, agent=agent)
+        self._surveys = surveys.Surveys(self, self._rest)
+        self._points: VectorPoints | None = None
         self._physical: set[str] = set()
         """Names that the last listing gave."""
+        self._peers: frozenset[int] | None = None
+        """Of a server in distributed mode, as it last said; none of another one."""
 
     async def info(self) -> StoreInfo:
         root = await self._rest.call("GET", "/")
@@ -53,8 +70,9 @@ class QdrantAdmin:
         # Asked with the key: the version is open to everybody, and a wrong key must show here.
         cluster = await self._rest.call("GET", "/cluster")
         enabled = isinstance(cluster, dict) and cluster.get("status") == "enabled"
-        peers = max(1, len(cluster.get("peers") or {})) if enabled else 1
-        return StoreInfo("qdrant", version, capabilities(version), peers)
+        self._peers = frozenset(map(int, cluster.get("peers") or ())) if enabled else frozenset()
+        can = capabilities(version, distributed=enabled)
+        return StoreInfo("qdrant", version, can, max(1, len(self._peers)))
 
     async def listing(self) -> Listing:
         collections = await self._names()
@@ -72,10 +90,13 @@ class QdrantAdmin:
             return None
         try:
             info = await self._rest.call("GET", _path(collection))
+            if await self._distributed() and isinstance(info, dict):
+                shards = await sharding.look(self._rest, _path(collection))
+                info = info | {"shards": sharding.brief(shards)}
         except NotFound:
             self._physical.discard(collection)
             return None
-        return self._read(collection, info)
+        return self.read(collection, info)
 
     async def resolve(self, collection: str) -> Collection:
         """The physical collection behind a name of either kind. Raises `NotFound`."""
@@ -89,7 +110,7 @@ class QdrantAdmin:
     async def settings(self, collection: str) -> Settings:
         """The settings behind a name of either kind, in one call. Raises `NotFound`."""
         try:
-            return self._read(collection, await self._rest.call("GET", _path(collection))).settings
+            return self.read(collection, await self._rest.call("GET", _path(collection))).settings
         except NotFound as error:
             raise NotFound(f"there is no collection {collection}") from error
 
@@ -109,8 +130,12 @@ class QdrantAdmin:
     async def update(self, collection: str, settings: Settings) -> None:
         present = await self._present(collection)
         check_update(present.settings, settings)
+        await sharding.create_keys(self._rest, _path(collection), settings, present.settings)
         if body := bodies.update_body(settings):
             await self._rest.call("PATCH", _path(collection), body)
+        if isinstance(factor := settings.get(sharding.FACTOR), int):
+            if peers := await self._distributed():
+                await sharding.spread(self._rest, _path(collection), factor, peers, COPYING)
 
     async def add_vector(self, collection: str, name: str, settings: Settings) -> None:
         check_new(settings)
@@ -161,8 +186,42 @@ class QdrantAdmin:
     async def drop(self, collection: str) -> None:
         await self._rest.call("DELETE", _path(collection))
 
+    async def survey(self) -> Survey:
+        return await self._surveys.survey()
+
+    async def tally(self, collection: str, field: str) -> Mapping[str, int]:
+        return await surveys.tally(self._rest, collection, field)
+
+    async def hold(self, collection: str) -> None:
+        await holding.hold(self._rest, collection)
+
+    async def release(self, collection: str, before: Settings) -> None:
+        await holding.release(self._rest, collection, before)
+
+    async def take_snapshot(self, collection: str) -> Taken:
+        return await snapshots.take(self._rest, collection)
+
+    async def drop_snapshot(self, collection: str, snapshot: str) -> None:
+        await snapshots.drop(self._rest, collection, snapshot)
+
+    async def restore_snapshot(self, collection: str, snapshot: str) -> None:
+        await snapshots.restore(self._rest, collection, snapshot, self._snapshots_path)
+
+    @property
+    def points(self) -> VectorPoints:
+        # Points go over the same connections, and look a collection's vectors up here.
+        if self._points is None:
+            self._points = CheckedPoints(self, RestTransport(self._rest))
+        return self._points
+
     async def close(self) -> None:
         await self._rest.close()
+
+    async def _distributed(self) -> frozenset[int]:
+        """The peers of a server in distributed mode; of another one, none."""
+        if self._peers is None:
+            await self.info()
+        return self._peers or frozenset()
 
     async def _names(self) -> frozenset[str]:
         found = await self._rest.call("GET", "/collections")
@@ -179,11 +238,16 @@ class QdrantAdmin:
             raise NotFound(f"there is no collection {collection}")
         return found
 
-    def _read(self, collection: str, info: Any) -> Collection:
+    def read(self, collection: str, info: Any) -> Collection:
+        """A physical collection out of what the server says of it. Raises `StoreFailed`."""
         try:
+            settings = bodies.read_settings(info)
+            if self._peers:
+                shards = info.get("shards", ())
+                settings = sharding.observed(settings, shards, len(self._peers))
             return Collection(
                 name=collection,
-                settings=bodies.read_settings(info),
+                settings=settings,
                 indexes=bodies.read_indexes(info),
                 record=from_metadata(info["config"].get("metadata")),
                 points=int(info.get("points_count") or 0),
@@ -197,9 +261,11 @@ class QdrantAdmin:
         return StoreFailed(f"{self._rest.place} answered something that Qdrant does not say")
 
 
-def capabilities(version: str) -> frozenset[Capability]:
-    """What a server of this version can do."""
+def capabilities(version: str, *, distributed: bool = True) -> frozenset[Capability]:
+    """What a server of this version can do, alone or in distributed mode."""
     can = set(Capability)
+    if not distributed:
+        can.discard(Capability.SHARD_KEYS)
     if _numbers(version) < ADD_VECTORS_SINCE:
         can.discard(Capability.ADD_VECTORS)
     return frozenset(can)

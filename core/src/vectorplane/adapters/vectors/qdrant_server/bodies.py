@@ -3,26 +3,29 @@ directions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vectorplane.adapters.vectors.common.table import (
     ANY,
+    AUTO,
     ENUMS,
     QUANTIZATION,
     ROWS,
     camel,
     fill,
+    name_of,
     pattern,
     quantization_prefix,
     snake,
+    words_of,
 )
-from vectorplane.domain.model import Index, Path, Settings, Value
+from vectorplane.domain.model import Index, Param, Path, Settings, Value
+from vectorplane.domain.record import METADATA_KEY
 
 Json = dict[str, Any]
 _BACK = {name: {rest: word for word, rest in words.items()} for name, words in ENUMS.items()}
 _VECTORS = ("config", "params", "vectors")
-_SPARSE = ("config", "params", "sparse_vectors")
 
 
 def create_body(settings: Settings, metadata: Mapping[str, Any]) -> Json:
@@ -34,11 +37,11 @@ def create_body(settings: Settings, metadata: Mapping[str, Any]) -> Json:
         if quantization_prefix(path) is None:
             row = ROWS[pattern(path)]
             if row.create is not None:
-                _put(body, fill(row.create, _name(path)), _word(path, value))
+                _put(body, fill(row.create, name_of(path)), _word(path, value))
     _quantize(body, settings)
     if set(body["vectors"]) == {""}:
         body["vectors"] = body["vectors"][""]
-    body["metadata"] = dict(metadata)
+    body["metadata"] = body.get("metadata", {}) | dict(metadata)
     return body
 
 
@@ -48,9 +51,9 @@ def update_body(settings: Settings) -> Json:
     for path, value in settings.items():
         if quantization_prefix(path) is None:
             row = ROWS[pattern(path)]
-            if row.update is not None:
-                _put(body, fill(row.update, _name(path)), _word(path, value))
-    _quantize(body, settings)
+            if row.update:
+                _put(body, fill(row.update, name_of(path)), _word(path, value))
+    _quantize(body, settings, off="Disabled")
     return body
 
 
@@ -81,7 +84,9 @@ def index_body(index: Index) -> Json:
     """The body of `PUT /collections/{name}/index`."""
     schema: Json = {"type": index.type.lower()}
     for name, value in index.params:
-        schema[snake(name)] = _word((name,), value)
+        _put(schema, tuple(map(snake, name.split("."))), _param(name, value))
+        if name == "stemmer.language":
+            schema["stemmer"]["type"] = "snowball"
     return {"field_name": index.field, "field_schema": schema}
 
 
@@ -91,21 +96,16 @@ def read_settings(info: Mapping[str, Any]) -> dict[Path, Value]:
     if isinstance(vectors.get("size"), int):
         info = _with_vectors(info, {"": vectors})
         vectors = {"": vectors}
-    sparse = _get(info, _SPARSE) or {}
     settings: dict[Path, Value] = {}
     for row in ROWS.values():
-        names = (
-            {"vectors": vectors, "sparseVectors": sparse}.get(row.path[0])
-            if ANY in row.path
-            else [""]
-        )
-        for name in names or ():
+        for name in _names(row.info, info):
             value = _get(info, fill(row.info, name))
             word = _back(row.path, value)
             if word is None:
                 word = row.default
             if word is not None:
                 settings[fill(row.path, name)] = word
+    settings.pop(("metadata", METADATA_KEY), None)
     _read_quantization(settings, ("quantization",), _get(info, ("config", "quantization_config")))
     for name, vector in vectors.items():
         _read_quantization(
@@ -118,26 +118,61 @@ def read_indexes(info: Mapping[str, Any]) -> dict[str, Index]:
     """The payload indexes that the server says."""
     indexes = {}
     for field, schema in (info.get("payload_schema") or {}).items():
-        params = [
-            (camel(name), word)
-            for name, value in (schema.get("params") or {}).items()
-            if name != "type" and (word := _back((camel(name),), value)) is not None
-        ]
-        indexes[field] = Index(field, str(schema["data_type"]).capitalize(), tuple(sorted(params)))
+        params = dict(_params((), schema.get("params") or {}))
+        kind = str(schema["data_type"]).capitalize()
+        indexes[field] = Index(field, kind, tuple(sorted(params.items())))
     return indexes
 
 
-def _quantize(body: Json, settings: Settings) -> None:
+def _params(path: Path, value: Any) -> Iterator[tuple[str, Param]]:
+    """An index's parameters, flat and under the manifest's names."""
+    name = ".".join(map(camel, path))
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key != "type":
+                yield from _params((*path, key), inner)
+    elif name == "stopwords":
+        # One language may stand alone.
+        yield from _params((*path, "languages"), [value] if isinstance(value, str) else value)
+    elif isinstance(value, list) and value:
+        words = [_back((name,), word) for word in value]
+        yield name, tuple(sorted(map(str, words)))
+    elif (word := _back((name,), value)) is not None:
+        yield name, word
+
+
+def _param(name: str, value: Param) -> Any:
+    if isinstance(value, tuple):
+        return [_word((name,), word) for word in value]
+    return _word((name,), value)
+
+
+def _names(info: Path, said: Mapping[str, Any]) -> list[str | None]:
+    """The names that a server has where a row's path has any."""
+    if not info:
+        return []
+    if ANY not in info:
+        return [None]
+    found = _get(said, info[: info.index(ANY)])
+    return list(found) if isinstance(found, Mapping) else []
+
+
+def _quantize(body: Json, settings: Settings, off: str | None = None) -> None:
+    """Put the quantizations in; `off` is what says that there shall be none."""
     for path, kind in settings.items():
         prefix = quantization_prefix(path)
         if prefix is None or path[-1] != "type":
+            continue
+        where = ("vectors", prefix[1]) if prefix[0] == "vectors" else ()
+        if kind == "None":
+            if off is not None:
+                _put(body, (*where, "quantization_config"), off)
             continue
         config: Json = {"type": "int8"} if kind == "Scalar" else {}
         for field in QUANTIZATION[str(kind)]:
             value = settings.get((*prefix, field))
             if value is not None:
                 config[snake(field)] = _word((field,), value)
-        where = ("vectors", prefix[1]) if prefix[0] == "vectors" else ()
         _put(body, (*where, "quantization_config"), {str(kind).lower(): config})
 
 
@@ -153,18 +188,17 @@ def _read_quantization(settings: dict[Path, Value], prefix: Path, config: Any) -
                 settings[*prefix, field] = word
 
 
-def _name(path: Path) -> str:
-    return path[1] if len(path) > 1 else ""
-
-
 def _word(path: Path, value: Value) -> Value:
-    return ENUMS[path[-1]][str(value)] if path[-1] in ENUMS else value
+    if path[-1] == "maxOptimizationThreads" and value == AUTO:
+        return "auto"
+    words = words_of(path)
+    return value if words is None else words[str(value)]
 
 
 def _back(path: Path, value: Any) -> Value | None:
     if not isinstance(value, str | int | float | bool):
         return None
-    words = _BACK.get(path[-1])
+    words = _BACK.get(pattern(path)[-1])
     return words.get(str(value), str(value)) if words is not None else value
 
 

@@ -154,18 +154,22 @@ class Rest:
         """The `result` of an answer. `path` is quoted already."""
         try:
             content = None if body is None else _encoded(body)
-            response = await self._client.request(method, path, content=content, params=params)
+            # Streamed, for a response keeps what it has read until the garbage collector comes.
+            async with self._client.stream(
+                method, path, content=content, params=params
+            ) as response:
+                said = b"".join([piece async for piece in response.aiter_raw()])
         except (httpx.HTTPError, OSError, httpx.InvalidURL) as error:
             raise transport_error(error, self.place) from error
         if response.status_code >= 300:
             raise status_error(
                 response.status_code,
-                _said(response),
+                _error(said),
                 self.place,
                 response.headers.get("retry-after"),
             )
         try:
-            answer = orjson.loads(response.content)
+            answer = orjson.loads(said)
         except ValueError as error:
             raise StoreFailed(f"{self.place} answered something that is no JSON") from error
         if path == "/":
@@ -185,9 +189,9 @@ def _encoded(body: Any) -> bytes:
         return json.dumps(body).encode()
 
 
-def _said(response: httpx.Response) -> str:
+def _error(said: bytes) -> str:
     try:
-        status = response.json()["status"]
+        status = orjson.loads(said)["status"]
         return str(status["error"]) if isinstance(status, dict) else ""
     except (ValueError, KeyError, TypeError):
         return ""
