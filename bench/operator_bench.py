@@ -126,7 +126,7 @@ async def all_at_once(here: World, number: int, spec: Json, phase: str) -> float
     calls = await here.calls()
     async with Watch(here.load).running() as watch:
         there = len(watch.ready)
-        with here.costs.phase(phase, here.pids):
+        with here.costs.phase(phase, here.pids) as spent:
             creating = asyncio.create_task(here.load.create(resources(number, spec), sent))
             await watch.all_ready(there + number, WAIT_SECONDS, here.alive)
             creating_seconds = await creating
@@ -141,6 +141,14 @@ async def all_at_once(here: World, number: int, spec: Json, phase: str) -> float
     print(
         f"  all Ready after {seconds:.1f} s, {number / seconds:.1f} a second; from create to "
         f"Ready: median {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s"
+    )
+    each = {who: 1000 * cpu / number for who, cpu in spent.cpu.items()}
+    total = sum(each.values())
+    print(
+        f"  CPU for each: {total:.1f} ms ("
+        + ", ".join(f"{who} {ms:.1f}" for who, ms in each.items())
+        + f"): two CPUs allow {2000 / total:.0f} a second; others used "
+        f"{spent.others / spent.seconds:.1f} CPUs meanwhile"
     )
     print(f"  {writes.total() / number:.2f} writes to Kubernetes each: {written(writes)}")
     print(f"  calls to Qdrant: {written(await here.calls() - calls)}", flush=True)
@@ -214,9 +222,8 @@ async def partition(args: argparse.Namespace, folder: Path, costs: Costs, figure
             writes.total() <= 3,
         )
         seconds = await all_at_once(here, number, spec, f"{number:,} partitions until Ready")
-        peak = peak_mb(here.pid)
         await here.settled()
-        now = rss_mb(here.pid)
+        peak, now = peak_mb(here.pid), rss_mb(here.pid)
         print(f"  memory: peak {peak:.0f} MB, settled {now:.0f} MB")
         rate = number / seconds
         figures.add(f"{number:,} partitions, Ready a second", f"{rate:.0f}", ">= 100", rate >= 100)
@@ -258,8 +265,8 @@ async def restart(here: World, number: int, figures: Figures) -> float:
     async with restarted(here, f"restart with {number:,}") as (begun, ready):
         done = await verified(here, number)
     print(f"restart: /readyz after {ready - begun:.1f} s, all verified after {done - begun:.1f} s")
-    peak = peak_mb(here.pid)
     await here.settled()
+    peak = peak_mb(here.pid)
     writes, made = here.audit.writes(before), await here.calls() - calls
     print(f"  writes to Kubernetes: {written(writes)}; calls to Qdrant: {written(made)}")
     print(f"  memory: peak {peak:.0f} MB, settled {rss_mb(here.pid):.0f} MB")

@@ -18,6 +18,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def machine_seconds() -> float:
+    """CPU time of everything on this machine so far, and what its host took away (steal)."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _waiting, irq, softirq, steal, *_guests = map(int, fields)
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory now."""
     return _memory(pid, "VmRSS")
@@ -56,6 +63,8 @@ class Spent:
     phase: str
     seconds: float = 0.0
     cpu: dict[str, float] = field(default_factory=dict)
+    others: float = 0.0
+    """Of all else on the machine: where this is not small, the seconds are not to be believed."""
 
 
 class Costs:
@@ -70,18 +79,24 @@ class Costs:
         its start."""
         spent = Spent(name)
         before = {pid: cpu_seconds(pid) for pid in pids().values()}
-        begun = time.monotonic()
+        machine, begun = machine_seconds(), time.monotonic()
         try:
             yield spent
         finally:
             spent.seconds = time.monotonic() - begun
             for who, pid in pids().items():
                 spent.cpu[who] = cpu_seconds(pid) - before.get(pid, 0.0)
+            spent.others = max(0.0, machine_seconds() - machine - sum(spent.cpu.values()))
             self._phases.append(spent)
 
     def table(self) -> None:
         who = list(dict.fromkeys(name for phase in self._phases for name in phase.cpu))
-        print(f"\n{'CPU seconds during':<34}{'seconds':>9}" + "".join(f"{w:>15}" for w in who))
+        names = "".join(f"{w:>15}" for w in (*who, "others"))
+        print(f"\n{'CPU seconds during':<34}{'seconds':>9}{names}")
         for phase in self._phases:
             cells = (f"{phase.cpu[w]:>15.1f}" if w in phase.cpu else f"{'-':>15}" for w in who)
-            print(f"{phase.phase:<34}{phase.seconds:>9.1f}" + "".join(cells))
+            print(
+                f"{phase.phase:<34}{phase.seconds:>9.1f}"
+                + "".join(cells)
+                + f"{phase.others:>15.1f}"
+            )

@@ -113,7 +113,7 @@ class Proxy:
         self._halve = False
         self._flaky: _Flaky | None = None
         self._instead: list[_Instead] = []
-        self._watches: dict[web.Request, web.StreamResponse] = {}
+        self._watches: dict[int, tuple[web.Request, web.StreamResponse]] = {}
         self._runner: web.AppRunner | None = None
         self.port = 0
         self.seen: list[Seen] = []
@@ -128,6 +128,11 @@ class Proxy:
     @property
     def writes(self) -> list[Seen]:
         return [s for s in self.seen if s.write]
+
+    @property
+    def watches(self) -> int:
+        """How many are under way."""
+        return len(self._watches)
 
     def start(self) -> None:
         self._thread.run(self._start())
@@ -219,7 +224,7 @@ class Proxy:
 
     async def _end_watches(self, event: object) -> int:
         ended = 0
-        for request, response in list(self._watches.items()):
+        for request, response in list(self._watches.values()):
             ended += 1
             if event is None:
                 _cut(request)
@@ -299,13 +304,13 @@ class Proxy:
         with suppress(ConnectionError):
             await response.prepare(request)
             if seen.watch:
-                self._watches[request] = response
+                self._watches[id(request)] = (request, response)
             try:
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()
             finally:
-                self._watches.pop(request, None)
+                self._watches.pop(id(request), None)
         return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -89,7 +90,17 @@ class QdrantProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http}"
+        tls = self._environment.get("QDRANT__SERVICE__ENABLE_TLS") == "true"
+        return f"{'https' if tls else 'http'}://127.0.0.1:{self._http}"
+
+    def change(self, **settings: str) -> None:
+        """Other settings from the next start on."""
+        self._environment |= settings
+        self._key = self._environment.get("QDRANT__SERVICE__API_KEY")
+
+    def wipe(self) -> None:
+        """Lose all data, while it is stopped."""
+        shutil.rmtree(self._folder / "storage")
 
     @property
     def server(self) -> QdrantServer:
@@ -128,7 +139,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with suppress(urllib.error.URLError, OSError):
-            with urllib.request.urlopen(f"{url}/readyz", timeout=1):
+            trusting = ssl._create_unverified_context()
+            with urllib.request.urlopen(f"{url}/readyz", timeout=1, context=trusting):
                 return
         if process.poll() is not None:
             break

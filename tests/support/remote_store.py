@@ -19,7 +19,7 @@ from vectorplane import errors
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane_operator.connection import Connection
 
-_READS = ("info", "listing", "describe", "metadata")
+_READS = ("info", "listing", "describe", "survey", "tally", "metadata")
 _WRITES = (
     "create",
     "update",
@@ -29,6 +29,11 @@ _WRITES = (
     "drop_index",
     "change_aliases",
     "drop",
+    "hold",
+    "release",
+    "take_snapshot",
+    "drop_snapshot",
+    "restore_snapshot",
     "upsert",
 )
 

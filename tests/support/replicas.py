@@ -4,8 +4,8 @@ somebody who gives them work without end.
 
 from __future__ import annotations
 
-import itertools
 import os
+import random
 import signal
 import threading
 import time
@@ -89,12 +89,11 @@ def the_leader(replicas: Sequence[Replica], *, seconds: float = 30) -> Replica:
 
 
 class Vandal:
-    """Drops collections of a namespace, one after the other, so that there is always something to
-    repair, whether or not the API server is there."""
+    """Drops collections of a namespace, so that there is always something to repair, whether or
+    not the API server is there."""
 
-    def __init__(self, world: World, collections: Sequence[str]) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._collections = itertools.cycle(collections)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failed: Exception | None = None
@@ -113,7 +112,9 @@ class Vandal:
     def _run(self) -> None:
         try:
             while not self._ending.wait(0.1):
-                self._world.engine.call("drop", next(self._collections))
+                found = sorted(self._world.engine.of(self._world.namespace))
+                if found:
+                    self._world.engine.call("drop", random.choice(found))
         except Exception as error:
             self.failed = error
 

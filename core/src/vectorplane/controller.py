@@ -132,14 +132,14 @@ class Controller:
     ) -> tuple[Desired, Outcome, float]:
         """What comes of it in its store, and the seconds that took there."""
         try:
-            admitted = resource if resource.deleting else self._stores.admit(name, resource)
+            admitted = self._stores.admit(name, resource)
             rivals = self._resources.rivals(resource.key)
             desired = desired_of(admitted, self._cluster, rivals, desired.now)
         except Stalled as error:
             return desired, Outcome(trouble=Trouble(error.reason, error.message)), 0.0
         async with self._slots[name]:
             begun = asyncio.get_running_loop().time()
-            outcome = await reconcile(desired, store)
+            outcome = await reconcile(desired, store, where=name)
             return desired, outcome, asyncio.get_running_loop().time() - begun
 
     async def _store(self, resource: Resource) -> tuple[str, VectorAdmin, Trouble | None]:

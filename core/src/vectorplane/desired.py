@@ -20,6 +20,7 @@ from vectorplane.domain.model import (
     Progress,
     RebuildPolicy,
     Rival,
+    SnapshotWish,
     Value,
 )
 from vectorplane.domain.names import number
@@ -28,7 +29,7 @@ from vectorplane.domain.tenancy import pool_name
 from vectorplane.errors import Stalled
 from vectorplane.ports.resources import PAUSED, ROLLBACK, Resource
 from vectorplane.schedule import snapshot_wish
-from vectorplane.spec import Rebuild, RestoreFrom, VectorCollectionSpec
+from vectorplane.spec import Rebuild, RestoreFrom, Snapshots, VectorCollectionSpec
 from vectorplane.spec_base import seconds
 
 _SETTINGS = (
@@ -88,7 +89,7 @@ def desired_of(
         rebuild=RebuildPolicy(seconds(rebuild.keep_for), rebuild.points_per_second, rebuild.recall),
         progress=_progress(resource.status.get("rebuild") or {}),
         rollback=resource.says(ROLLBACK),
-        snapshot=snapshot_wish(spec.snapshots, resource.status, resource.created, now),
+        snapshot=_snapshot(resource, spec.snapshots, now),
         restore=_restore(resource, spec.restore_from),
         now=now,
         deleting=resource.deleting,
@@ -176,6 +177,15 @@ def _params(path: Path, value: Any) -> Iterator[tuple[str, Param]]:
 def _hint(resource: Resource) -> str | None:
     collection = resource.status.get("collection") or {}
     return collection.get("physical")
+
+
+def _snapshot(resource: Resource, wanted: Snapshots | None, now: str) -> SnapshotWish:
+    if resource.deleting:
+        return SnapshotWish()
+    try:
+        return snapshot_wish(wanted, resource.status, resource.created, now)
+    except ValueError as error:
+        raise InvalidSpec(f"spec.snapshots.schedule: {error}") from error
 
 
 def _restore(resource: Resource, wanted: RestoreFrom | None) -> str | None:

@@ -23,10 +23,16 @@ from vectorplane.domain.actions import (
 from vectorplane.domain.status import Taken
 from vectorplane.domain.tenancy import TENANT_FIELD
 from vectorplane.ports.vectors import VectorAdmin
+from vectorplane.tracing import span
 
 
 async def perform(action: Action, store: VectorAdmin) -> Taken | None:
     """Take one action; gives the snapshot where that was the action."""
+    with span(type(action).__name__, action=str(action)):
+        return await _perform(action, store)
+
+
+async def _perform(action: Action, store: VectorAdmin) -> Taken | None:
     match action:
         case CreateCollection():
             await store.create(action.collection, action.settings, action.record)

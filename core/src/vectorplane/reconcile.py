@@ -6,50 +6,75 @@ from dataclasses import replace
 
 from vectorplane.domain.model import Collection, Desired, Observed
 from vectorplane.domain.plan import Plan, plan
-from vectorplane.domain.status import Outcome, Trouble
+from vectorplane.domain.status import Outcome, Taken, Trouble
 from vectorplane.domain.tenancy import TENANT_FIELD
 from vectorplane.errors import CallerError, Conflict, Stalled, Waiting
 from vectorplane.perform import perform
+from vectorplane.ports.embeddings import Embedders
 from vectorplane.ports.vectors import Listing, Survey, VectorAdmin
 from vectorplane.rebuild import advance
+from vectorplane.tracing import span
 
 _TRIES = 3
 
 
-async def reconcile(desired: Desired, store: VectorAdmin) -> Outcome:
-    """Bring one resource's collection to what it declares. Errors become part of the outcome."""
+async def reconcile(
+    desired: Desired, store: VectorAdmin, embedders: Embedders | None = None, *, where: str = ""
+) -> Outcome:
+    """Bring one resource's collection to what it declares; of a rebuild, one slice. Errors become
+    part of the outcome. `where` is the store's name, for traces."""
+    key = desired.key
+    with span("reconcile", namespace=key.namespace, name=key.name, store=where) as current:
+        outcome = await _patiently(desired, store, embedders)
+        current.set_attribute("result", outcome.result)
+        return outcome
+
+
+async def _patiently(desired: Desired, store: VectorAdmin, embedders: Embedders | None) -> Outcome:
     done: list[str] = []
+    taken: list[Taken] = []
+    retry_after: float | None = None
     for left in reversed(range(_TRIES)):
         try:
-            return await _reconcile(desired, store, done)
+            return await _reconcile(desired, store, embedders, done, taken)
         except Conflict as error:
             # Somebody made it a moment ago, another tenant a pool for instance: look again.
             if left == 0:
                 trouble = Trouble(error.reason, error.message, retry=True)
         except Waiting as error:
             trouble = Trouble(error.reason, error.message, store=True, retry=True)
-            return Outcome(None, trouble, (), tuple(done), retry_after=error.retry_after)
+            retry_after = error.retry_after
+            break
         except (Stalled, CallerError) as error:
             trouble = Trouble(error.reason, error.message)
             break
-    return Outcome(None, trouble, (), tuple(done))
+    return Outcome(None, trouble, (), tuple(done), snapshots=tuple(taken), retry_after=retry_after)
 
 
-async def _reconcile(desired: Desired, store: VectorAdmin, done: list[str]) -> Outcome:
+async def _reconcile(
+    desired: Desired,
+    store: VectorAdmin,
+    embedders: Embedders | None,
+    done: list[str],
+    taken: list[Taken],
+) -> Outcome:
+    """What was done and taken is added to the lists as it happens: trouble later leaves it so."""
     observed = await observe(desired, store)
-    planned = plan(desired, observed)
-    snapshots = []
+    with span("plan"):
+        planned = plan(desired, observed)
     for action in planned.actions:
-        snapshot = await perform(action, store)
+        if snapshot := await perform(action, store):
+            # By our clock, as the schedule is: the store's may go otherwise.
+            taken.append(replace(snapshot, time=desired.now or snapshot.time))
         done.append(str(action))
-        snapshots += [snapshot] if snapshot else []
     progress = None
     if planned.rebuild:
-        progress = await advance(planned.rebuild, desired, store)
+        with span("rebuild", action=str(planned.rebuild)):
+            progress = await advance(planned.rebuild, desired, store, embedders)
     if not planned.nothing and planned.collection and not desired.deleting:
         observed = await observe(desired, store)
     outcome = outcome_of(desired, planned, observed)
-    return replace(outcome, changed=tuple(done), snapshots=tuple(snapshots), progress=progress)
+    return replace(outcome, changed=tuple(done), snapshots=tuple(taken), progress=progress)
 
 
 async def preview(desired: Desired, store: VectorAdmin) -> tuple[Plan, Collection | None]:
@@ -82,6 +107,11 @@ def collection_of(desired: Desired, planned: Plan, observed: Observed) -> Collec
 
 async def observe(desired: Desired, store: VectorAdmin) -> Observed:
     """All in the store that bears on one resource."""
+    with span("observe"):
+        return await _observe(desired, store)
+
+
+async def _observe(desired: Desired, store: VectorAdmin) -> Observed:
     info, listing = await store.info(), await store.listing()
     found = {n: await store.describe(n) for n in sorted(relevant(desired, listing))}
     collections = {n: c for n, c in found.items() if c is not None}

@@ -153,7 +153,7 @@ class Sharding(Part):
         )
     )
 
-    number: Annotated[int, Field(ge=1, le=10000)] | None = None
+    number: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Shards (per shard key, with method Custom). Immutable."""
     method: Literal["Auto", "Custom"] | None = None
     """Auto spreads points by id; Custom by shard keys. Immutable."""
@@ -189,7 +189,7 @@ class Optimizers(Part):
     """Share of deleted points that starts a vacuum."""
     vacuum_min_vector_number: Annotated[int, Field(ge=100, le=2**31 - 1)] | None = None
     """Points that a segment must have before a vacuum."""
-    default_segment_number: Natural | None = None
+    default_segment_number: Annotated[int, Field(ge=0, le=1000)] | None = None
     """Segments aimed at; 0 follows the CPUs."""
     max_segment_size: Positive | None = None
     """Kilobytes that a segment grows to."""
@@ -197,7 +197,7 @@ class Optimizers(Part):
     """Kilobytes from which a segment is indexed; 0 never indexes."""
     flush_interval_sec: Positive | None = None
     """Seconds between flushes."""
-    max_optimization_threads: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
+    max_optimization_threads: Annotated[int, Field(ge=-1, le=1024)] | None = None
     """Jobs per shard that optimize; 0 stops optimizing, -1 lets Qdrant choose."""
     prevent_unoptimized: bool | None = None
     """Hold back points of segments that are not optimized yet."""
@@ -206,11 +206,12 @@ class Optimizers(Part):
 class Wal(Part):
     """The write-ahead log. Immutable."""
 
-    wal_capacity_mb: Positive | None = None
+    # Qdrant takes this room on disk at once, for each shard, used or not.
+    wal_capacity_mb: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Megabytes of one log file. Immutable."""
-    wal_segments_ahead: Natural | None = None
+    wal_segments_ahead: Annotated[int, Field(ge=0, le=64)] | None = None
     """Log files made ahead. Immutable."""
-    wal_retain_closed: Positive | None = None
+    wal_retain_closed: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Closed log files that are kept. Immutable."""
 
 

@@ -114,6 +114,11 @@ def lives(resource: Resource, store: str) -> bool:
     return resource.status.get("store") == store and bool(resource.status.get("collection"))
 
 
+def makes(resource: Resource) -> bool:
+    """Whether nothing but room is in the way of a resource's collection, as far as it says."""
+    return condition_of(resource.status, READY).get("reason") not in _NO_PLACE
+
+
 def as_let_in(resource: Resource, store: str) -> bool:
     """Whether a resource stands in a store just as it is written now."""
     before = condition_of(resource.status, COLLECTION_READY)
@@ -140,10 +145,14 @@ def counts_before(
     for other in among:
         if other.uid == resource.uid:
             continue
-        makes = condition_of(other.status, READY).get("reason") not in _NO_PLACE
-        if lives(other, rules.store) or (makes and placed(other)):
+        if lives(other, rules.store) or (makes(other) and placed(other)):
             namespaces[other.key.namespace] += 1
-        elif makes and not other.deleting and (other.created, other.uid) < age and wants(other):
+        elif (
+            makes(other)
+            and not other.deleting
+            and (other.created, other.uid) < age
+            and wants(other)
+        ):
             waiting.append(other)
     limits = rules.limits
     total = namespaces.total()

@@ -152,7 +152,7 @@ class Sweeper:
             admitted = self._stores.admit(store, resource)
             rivals = self._resources.rivals(resource.key)
             desired = desired_of(admitted, self._cluster, rivals, now)
-        except Stalled:
+        except (Waiting, Stalled):
             return False
         observed = observed_of(desired, survey)
         planned = plan(desired, observed)

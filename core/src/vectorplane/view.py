@@ -123,6 +123,13 @@ class StoreView:
         self._info.put(info)
         return info
 
+    def forget(self) -> None:
+        """Ask anew for everything: somebody else may have changed it."""
+        self._info.forget()
+        self._listing.forget()
+        self._pools.clear()
+        self._tallies.clear()
+
     # What is read
 
     async def info(self) -> StoreInfo:

@@ -15,7 +15,7 @@ import structlog
 
 from vectorplane.errors import Waiting
 from vectorplane.ports.resources import Resource
-from vectorplane.store_rules import Counts, StoreRules, admit, counts_before, lives
+from vectorplane.store_rules import Counts, StoreRules, admit, counts_before, lives, makes
 from vectorplane_operator.kube import Api, Gone
 
 log = structlog.get_logger(__name__)
@@ -28,13 +28,14 @@ class LabelsUnread(Waiting):
 
 
 class Namespaces:
-    """Labels of namespaces. An entry older than `fresh_for` seconds is read again when somebody
-    asks; `changed` is called with the namespace where its labels became other ones.
+    """Labels of namespaces. An entry older than half of `resync` seconds is read again when
+    somebody asks, and one older than `resync` and a half is believed no more. `changed` is called
+    with the namespace where its labels became other ones.
     """
 
-    def __init__(self, api: Api, *, fresh_for: float, changed: Callable[[str], None]) -> None:
+    def __init__(self, api: Api, *, resync: float, changed: Callable[[str], None]) -> None:
         self._api = api
-        self._fresh_for = fresh_for
+        self._resync = resync
         self._changed = changed
         self._known: dict[str, tuple[float, Mapping[str, str]]] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
@@ -42,9 +43,10 @@ class Namespaces:
     def labels(self, namespace: str) -> Mapping[str, str]:
         """As they were a moment ago. Raises `LabelsUnread`."""
         read, labels = self._known.get(namespace, (float("-inf"), None))
-        if asyncio.get_running_loop().time() - read > self._fresh_for:
+        age = asyncio.get_running_loop().time() - read
+        if age > self._resync / 2:
             self._read_soon(namespace)
-        if labels is None:
+        if labels is None or age > self._resync * 1.5:
             raise LabelsUnread(f"the labels of namespace {namespace} are not read yet")
         return labels
 
@@ -101,7 +103,8 @@ class Admission:
         labels: Mapping[str, str] = {}
         if rules.namespaces is not None:
             labels = self._namespaces.labels(resource.key.namespace)
-        counts = self._counts(resource, rules) if rules.counting else Counts()
+        placed = resource.uid in self._placed and makes(resource)
+        counts = self._counts(resource, rules) if rules.counting and not placed else Counts()
         self._placed.discard(resource.uid)
         admitted = admit(resource, rules, labels, counts)
         self._placed.add(resource.uid)

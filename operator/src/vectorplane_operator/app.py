@@ -171,6 +171,7 @@ class Operator:
         await self._patiently(partial(self._refresh, self._fence.opened))
         self._acting = True
         try:
+            self._stores.forget()
             self._sweeper.forget()
             for name in self._stores.names:
                 self._store_queue.add(name)

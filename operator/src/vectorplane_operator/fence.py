@@ -2,7 +2,7 @@
 
 The Lease says which replica leads; the fence makes sure that no other one acts. It stands open up
 to a moment on this machine's monotonic clock, which goes on while the process is stopped. So one
-that was paused, or cut off from the API server, finds it shut before another one may take the Lease.
+that was paused, or cut off from the API server, finds it shut before another one has the Lease.
 """
 
 from __future__ import annotations

@@ -5,17 +5,20 @@ adds no finalizer and no annotation, keeps no progress, and stays light with man
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import kopf
 import structlog
 from kubernetes.aio.config import ConfigException
 
+from vectorplane import tracing
 from vectorplane.settings import SettingsError
 from vectorplane.spec_base import GROUP, VERSION
 from vectorplane_operator import logs
 from vectorplane_operator.app import Operator
 from vectorplane_operator.connection import Connect
+from vectorplane_operator.forgetful import NoDiffBase, NoProgress
 from vectorplane_operator.kube import COLLECTIONS, STORES
 from vectorplane_operator.settings import OperatorSettings
 
@@ -25,6 +28,7 @@ log = structlog.get_logger(__name__)
 def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) -> None:
     """Put the handlers of one operator into a registry (kopf's own one by default)."""
     running: list[Operator] = []
+    traces: list[Callable[[], None] | None] = []
 
     @kopf.on.startup(registry=registry, id="start")
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -36,6 +40,10 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
         except SettingsError as error:
             raise _refused(str(error)) from None
         logs.configure(ours.operator_log_format, ours.operator_log_level)
+        try:
+            traces.append(tracing.configure("vectorplane-operator"))
+        except tracing.MissingTracing as error:
+            raise _refused(error.message) from None
         operator = Operator(ours, connect)
         try:
             await operator.start()
@@ -51,6 +59,9 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
     async def stop(**_: Any) -> None:
         while running:
             await running.pop().stop()
+        while traces:
+            if end := traces.pop():
+                await asyncio.to_thread(end)
 
     @kopf.on.event(GROUP, VERSION, COLLECTIONS, registry=registry, id="collection")
     async def collection(event: kopf.RawEvent, **_: Any) -> None:
@@ -86,8 +97,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # is a deadlock only where kopf keeps an index, and this operator keeps none.
     settings.queueing.worker_limit = 50
     settings.queueing.idle_timeout = 0.1
-    # Nothing here makes kopf write; should a later handler do so, then under our own names.
+    # Nothing here makes kopf write or remember.
     settings.persistence.finalizer = f"{GROUP}/kopf"
-    settings.persistence.progress_storage = kopf.StatusProgressStorage(name="kopf")
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.persistence.progress_storage = NoProgress()
+    settings.persistence.diffbase_storage = NoDiffBase()
     settings.process.ultimate_exiting_timeout = 60

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from vectorplane.domain.status import READY, Outcome, condition_of
 from vectorplane.ports.resources import Resource
 
+PHASES = ("Copying", "CatchingUp", "Holding", "Failed")
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -80,9 +81,7 @@ class Metrics:
     def looked(self, outcome: Outcome, seconds: float) -> None:
         """One look at a collection ended."""
         self._seconds.observe(seconds)
-        trouble = outcome.trouble
-        result = "done" if trouble is None else "waiting" if trouble.retry else "stalled"
-        self._looks.labels(result).inc()
+        self._looks.labels(outcome.result).inc()
 
     def drifted(self, count: int) -> None:
         """Somebody else's changes were undone."""
@@ -116,6 +115,20 @@ class _Collections(Collector):
         for (store, ready), count in sorted(_count(self._resources()).items()):
             family.add_metric([store, ready], count)
         yield family
+        rebuilds = GaugeMetricFamily(
+            "vectorplane_rebuilds",
+            "Rebuilds that are under way or have failed, by their phase.",
+            labels=["phase"],
+        )
+        for phase, count in sorted(_phases(self._resources()).items()):
+            rebuilds.add_metric([phase], count)
+        yield rebuilds
+
+
+def _phases(resources: Iterable[Resource]) -> Mapping[str, int]:
+    found = Counter(dict.fromkeys(PHASES, 0))
+    found.update(str((r.status.get("rebuild") or {}).get("phase")) for r in resources)
+    return {phase: found[phase] for phase in PHASES}
 
 
 def _count(resources: Iterable[Resource]) -> Mapping[tuple[str, str], int]:

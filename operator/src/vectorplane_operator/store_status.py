@@ -9,7 +9,6 @@ from typing import Any
 from vectorplane.domain.status import READY, Event, Status, condition_of
 from vectorplane.ports.vectors import StoreInfo
 
-
 REACHABLE = "Reachable"
 _SILENT = ("StoreUnreachable", "StoreTimeout")
 _NOT_ASKED = ("SecretUnreadable", "InvalidStore")

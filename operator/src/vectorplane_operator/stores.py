@@ -137,7 +137,7 @@ class KubeStores:
         self._watcher = watcher
         self._resync = resync
         self._stores: dict[str, _Store] = {}
-        self._namespaces = Namespaces(api, fresh_for=resync / 2, changed=self._relabelled)
+        self._namespaces = Namespaces(api, resync=resync, changed=self._relabelled)
         self._retiring: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
@@ -222,6 +222,12 @@ class KubeStores:
     def names(self) -> Iterable[str]:
         """All of them, down or not."""
         return tuple(self._stores)
+
+    def forget(self) -> None:
+        """What was read of the stores: another replica led meanwhile."""
+        for store in self._stores.values():
+            if store.admin:
+                store.admin.forget()
 
     def suspect(self, name: str) -> None:
         """Somebody met trouble with it: probe it now, unless it is known to be down."""

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from vectorplane.domain.model import Collection, Settings
+from vectorplane.domain.model import DEDICATED, Collection, Settings
+from vectorplane.domain.tenancy import is_public
 from vectorplane.errors import NotFound, Unsupported
 from vectorplane.ports.vectors import VectorPoints
 
@@ -37,13 +38,31 @@ class Entry:
 
 
 def visible(name: str, collection: Collection) -> bool:
-    """False for the physical name of a managed collection.
+    """False for the physical name of a managed collection, a pool and the marker of a tenant.
 
     Keys are granted by the names that clients use; a second way in would go past them. An alias,
     and a collection that nobody manages, are names for clients.
     """
     record = collection.record
-    return collection.name != name or record is None or record.owner is None
+    own = collection.name != name or record is None or record.owner is None
+    return own and is_public(name)
+
+
+def serves(collection: Collection) -> bool:
+    """False for a pool: every request would reach the points of all its tenants."""
+    return is_public(collection.name) and (
+        collection.record is None or collection.record.tenancy == DEDICATED
+    )
+
+
+def check(name: str, collection: Collection) -> None:
+    """Raises `NotFound` for a name that is none of clients', `Unsupported` for a tenant's."""
+    if not visible(name, collection):
+        raise unknown(name)
+    if not serves(collection):
+        raise Unsupported(
+            f"collection {name} is a tenant of a pool: this service does not serve tenants yet"
+        )
 
 
 def sizes(settings: Settings) -> dict[str, int]:
@@ -91,15 +110,14 @@ class Catalog:
 
     async def _load(self, name: str) -> Entry:
         self._kept.pop(name, None)
+        if not is_public(name):
+            raise unknown(name)
         try:
             collection = await self._points.resolve(name)
         except NotFound as error:
             raise unknown(name) from error
-        if not visible(name, collection):
-            raise unknown(name)
+        check(name, collection)
         record = collection.record
-        if record is not None and record.tenancy != "Dedicated":
-            raise Unsupported(f"collection {name!r} is a shared one; this version serves none")
         entry = Entry(
             name=name,
             physical=collection.name,

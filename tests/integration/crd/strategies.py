@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,6 +90,62 @@ def _whole(kind: str, name: str, spec: Any, draw: st.DrawFn) -> dict[str, Any]:
     if chance(draw, 1):
         spec = draw(st.sampled_from(JUNK))
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def inside(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that a schema takes, whatever they mean together; its rules may still refuse them."""
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    match node["type"]:
+        case "object":
+            return _inner(node)
+        case "array":
+            keys = node.get("x-kubernetes-list-map-keys")
+            return st.lists(
+                inside(node["items"]),
+                max_size=3,
+                unique_by=(lambda v: tuple(v.get(k, "") for k in keys) if keys else repr(v)),
+            )
+        case "boolean":
+            return st.booleans()
+        case "string":
+            return _text(node)
+    low, high = node.get("minimum", 0), node.get("maximum", 2**62)
+    if node["type"] == "number":
+        return st.sampled_from([float(low), float(min(high, low + 0.5)), float(high)])
+    return st.sampled_from([low, low, min(low + 1, high), min(256, high), high])
+
+
+def _text(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
+    pattern, least, most = node.get("pattern", ""), node.get("minLength", 0), node["maxLength"]
+    right = [t for t in TEXTS + URLS if least <= len(t) <= most and _fits(pattern, t)]
+    return st.sampled_from(right) if right else st.from_regex(pattern, fullmatch=True)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.search(re.sub(r"\$$", r"\\Z", pattern), text, re.ASCII) is not None
+
+
+@st.composite
+def _inner(draw: st.DrawFn, node: Mapping[str, Any]) -> dict[str, Any]:
+    if "additionalProperties" in node:
+        keys = st.sampled_from([t for t in TEXTS if 0 < len(t) < 64])
+        return draw(st.dictionaries(keys, inside(node["additionalProperties"]), max_size=3))
+    required = node.get("required", ())
+    return {
+        key: draw(inside(inner))
+        for key, inner in node["properties"].items()
+        if key in required or chance(draw, 25)
+    }
+
+
+@st.composite
+def plausible(draw: st.DrawFn) -> dict[str, Any]:
+    """A VectorCollection of values that are right one by one."""
+    spec = schema("VectorCollection")["properties"]["spec"]
+    found = draw(_inner(spec))
+    found["vectors"] = draw(inside(spec["properties"]["vectors"]).filter(bool))
+    return _whole("VectorCollection", "products", found, draw)
 
 
 def manifests() -> st.SearchStrategy[dict[str, Any]]:

@@ -8,10 +8,12 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 
 import pytest
 
-from support.cluster import condition, wait
+from support.cluster import Refused, condition, wait
 from support.controlplane import ControlPlane
 from support.engines import Engine
 from support.fleet import Fleet
@@ -177,31 +179,26 @@ def test_a_qdrant_that_dies_in_every_action(its_world: World, dying: QdrantProce
     assert world.operator.running
     world.store_says("Reachable")
 
-    def done(ready: Callable[[], bool], least: int) -> None:
-        """Kill it until an action needs no more writes."""
+    def killed(done: Callable[[], bool]) -> int:
+        """Kill it until an action is done without; gives how often."""
         for kills in range(60):
             early = dice.uniform(0.0, 0.02) if kills % 2 else None
             trap = world.proxy.trap = Trap(1, dying.kill, early=early)
-            act_again = wait(lambda trap=trap: trap.sprung or ready(), "a write, or the end")
-            assert act_again
+            wait(partial(_either, trap, done), "a write, or the end")
             if not trap.sprung:
                 world.proxy.trap = None
-                assert kills >= least
-                return
+                return kills
             if kills == 0:
-                world.store_says("StoreUnreachable")
+                world.says("StoreUnreachable")
             dying.start()
             world.proxy.trap = None
+            # So many failures in a row are waited out longer and longer, but for somebody who asks.
+            with suppress(Refused):
+                world.cluster.annotate("products", world.namespace, look=str(kills))
         raise AssertionError("no end of writes")
 
-    def is_ready() -> bool:
-        resource = world.get()
-        said = condition(resource)
-        now = said.get("observedGeneration") == resource["metadata"]["generation"]
-        return bool(now and said["status"] == "True")
-
     world.apply(deletionPolicy="Delete", payloadIndexes=FIELDS, aliases=["live"])
-    done(is_ready, 5)
+    assert killed(partial(_ready, world)) >= 5
     _has(world, {"category", "price"}, {"live"})
 
     world.apply(
@@ -210,15 +207,30 @@ def test_a_qdrant_that_dies_in_every_action(its_world: World, dying: QdrantProce
         payloadIndexes=[{"field": "price", "type": "Integer"}],
         aliases=["next"],
     )
-    done(is_ready, 5)
+    assert killed(partial(_ready, world)) >= 5
     found = _has(world, {"price"}, {"next"})
     assert found == 32
 
     world.delete()
-    done(lambda: world.cluster.get("VectorCollection", "products", world.namespace) is None, 1)
+    assert killed(partial(_gone, world)) >= 1
     assert world.engine.of(world.namespace) == set()
     assert world.engine.aliases(world.namespace) == {}
     assert "Traceback" not in world.operator.text()
+
+
+def _either(trap: Trap, done: Callable[[], bool]) -> bool:
+    return trap.sprung or done()
+
+
+def _ready(world: World) -> bool:
+    resource = world.get()
+    said = condition(resource)
+    now = said.get("observedGeneration") == resource["metadata"]["generation"]
+    return bool(now and said["status"] == "True")
+
+
+def _gone(world: World) -> bool:
+    return world.cluster.get("VectorCollection", "products", world.namespace) is None
 
 
 def _has(world: World, indexes: set[str], aliases: set[str]) -> object:

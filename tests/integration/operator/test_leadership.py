@@ -51,7 +51,7 @@ def make(corner: World, tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def vandal(corner: World) -> Vandal:
-    return Vandal(corner, [corner.full(f"{name}_1") for name in NAMES])
+    return Vandal(corner)
 
 
 def _other(replicas: list[Replica], leader: Replica) -> Replica:
@@ -165,8 +165,9 @@ def test_a_leader_without_the_api_server_stops_before_its_lease_runs_out(
         f"API server {fault}, Lease of {LEASE} s: last write {last - cut:.1f} s after the cut, gave"
         f" up by {gave_up:.1f} s, the other one leads after {taken:.1f} s",
     )
-    # Cut off, it did go on while it still had the Lease: else this would prove nothing.
-    assert last > cut
+    if fault == "down":
+        # Cut off, it did go on while it still had the Lease: else this would prove nothing.
+        assert last > cut
     assert last < cut + ACTS
     assert last < first
     assert first > cut + ACTS

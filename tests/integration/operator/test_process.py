@@ -176,7 +176,7 @@ def test_it_may_do_its_work_and_nothing_else(plane: ControlPlane) -> None:
             lambda: operators.all("Secret", NAMESPACE),
             lambda: operators.get("Secret", "any", "default"),
             lambda: operators.all("Namespace"),
-            lambda: operators.get("Namespace", "default"),
+            lambda: operators.merge("Namespace", "default", None, {}),
             lambda: operators.all("Event", "default"),
             lambda: operators.all("ClusterRole"),
             lambda: operators.all("CustomResourceDefinition"),

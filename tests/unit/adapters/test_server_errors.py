@@ -3,18 +3,16 @@ words."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 pytest.importorskip("httpx")
 
+from support.answering import KEY, Answer, answering
 from support.qdrant import free_port
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin, capabilities
 from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
@@ -36,7 +34,6 @@ from vectorplane.ports.vectors import Point
 
 pytestmark = pytest.mark.anyio
 
-KEY = "s3cr3t-key"
 INFO = {
     "status": "green",
     "points_count": 0,
@@ -44,53 +41,6 @@ INFO = {
     "config": {"params": {"vectors": {"size": 2, "distance": "Dot"}}, "metadata": None},
     "payload_schema": {},
 }
-Answer = Callable[[str, str], tuple[int, Any, dict[str, str]]]
-
-
-@asynccontextmanager
-async def answering(answer: Answer | None) -> AsyncIterator[str]:
-    """A server that gives what `answer` says of method and path; with None it never answers."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                method, path, _ = head.decode().split("\r\n")[0].split(" ", 2)
-                length = [
-                    int(line.split(b":")[1])
-                    for line in head.lower().split(b"\r\n")
-                    if line.startswith(b"content-length:")
-                ]
-                await reader.readexactly(length[0] if length else 0)
-                if answer is None:
-                    await asyncio.sleep(3600)
-                    return
-                status, body, headers = answer(method, path)
-                if status == 0:
-                    return
-                data = body if isinstance(body, bytes) else json.dumps(body).encode()
-                lines = [f"HTTP/1.1 {status} X", f"content-length: {len(data)}"]
-                lines += [f"{k}: {v}" for k, v in headers.items()]
-                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        port = server.sockets[0].getsockname()[1]
-        yield f"http://user:{KEY}@127.0.0.1:{port}"
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def always(status: int, body: Any = None, **headers: str) -> Answer:

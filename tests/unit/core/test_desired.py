@@ -16,12 +16,26 @@ SPEC: dict[str, Any] = {
     "sparseVectors": [{"name": "text", "modifier": "Idf"}],
     "hnsw": {"m": 16, "efConstruct": 128},
     "quantization": {"type": "Scalar", "quantile": 0.99, "alwaysRam": True},
-    "sharding": {"number": 2, "method": "Auto"},
+    "sharding": {"number": 2, "method": "Custom", "keys": ["eu", "us"]},
+    "metadata": {"team": "shop", "a.b": ""},
     "replication": {"factor": 2},
     "optimizers": {"indexingThreshold": 20000},
     "onDiskPayload": True,
-    "strictMode": {"enabled": True, "maxQueryLimit": 1000},
-    "payloadIndexes": [{"field": "category", "type": "Keyword", "isTenant": True}],
+    "strictMode": {
+        "enabled": True,
+        "maxQueryLimit": 1000,
+        "sparse": [{"name": "text", "maxLength": 9}],
+        "multivector": [{"name": "", "maxVectors": 3}],
+    },
+    "payloadIndexes": [
+        {"field": "category", "type": "Keyword", "isTenant": True},
+        {
+            "field": "title",
+            "type": "Text",
+            "stemmer": {"language": "German"},
+            "stopwords": {"languages": [], "custom": ["und", "der"]},
+        },
+    ],
     "aliases": ["products-live", "products"],
     "embedding": {"provider": "local", "model": "wordllama"},
     "deletionPolicy": "Delete",
@@ -50,14 +64,24 @@ def test_a_manifest_becomes_flat_settings_and_nothing_is_added() -> None:
         ("quantization", "quantile"): 0.99,
         ("quantization", "alwaysRam"): True,
         ("sharding", "number"): 2,
-        ("sharding", "method"): "Auto",
+        ("sharding", "method"): "Custom",
+        ("sharding", "keys", "eu"): True,
+        ("sharding", "keys", "us"): True,
+        ("metadata", "team"): "shop",
+        ("metadata", "a.b"): "",
         ("replication", "factor"): 2,
         ("optimizers", "indexingThreshold"): 20000,
         ("onDiskPayload",): True,
         ("strictMode", "enabled"): True,
         ("strictMode", "maxQueryLimit"): 1000,
+        ("strictMode", "sparse", "text", "maxLength"): 9,
+        ("strictMode", "multivector", "", "maxVectors"): 3,
     }
-    assert desired.indexes == {"category": Index("category", "Keyword", (("isTenant", True),))}
+    words = (("stemmer.language", "German"), ("stopwords.custom", ("der", "und")))
+    assert desired.indexes == {
+        "category": Index("category", "Keyword", (("isTenant", True),)),
+        "title": Index("title", "Text", words),
+    }
     assert desired.aliases == {"shop.products-live"}, "its own name is no further alias"
     assert dict(desired.embedding) == {"provider": "local", "model": "wordllama", "vector": ""}
     assert desired.deletion_policy is DeletionPolicy.DELETE

@@ -140,3 +140,37 @@ async def test_closing_cuts_off_what_does_not_end() -> None:
 def test_backoff_grows_has_jitter_and_an_end(attempt: int) -> None:
     full = min(120.0, 2.0 ** min(attempt - 1, 32))
     assert full / 2 <= backoff(attempt) <= full
+
+
+async def test_a_lane_that_hangs_holds_up_no_other() -> None:
+    gate, done = asyncio.Event(), []
+
+    async def look(key: str) -> None:
+        if key.startswith("hangs"):
+            await gate.wait()
+        done.append(key)
+
+    queue = KeyedQueue(look, limit=2, lane=lambda key: key.split("-")[0])
+    for n in range(10):
+        queue.add(f"hangs-{n}")
+    for n in range(10):
+        queue.add(f"works-{n}")
+    await until(lambda: len(done) == 10)
+    assert done == [f"works-{n}" for n in range(10)], "in the order in which they came"
+    assert len(queue) == 10
+    gate.set()
+    await queue.join()
+    assert len(done) == 20
+
+
+async def test_what_waits_is_no_task() -> None:
+    gate = Gate()
+    queue = KeyedQueue(gate, limit=1)
+    before = len(asyncio.all_tasks())
+    for n in range(1000):
+        queue.add(f"key-{n}")
+        queue.add(f"key-{n}")
+    assert len(asyncio.all_tasks()) == before + 1
+    assert len(queue) == 1000
+    await queue.drop()
+    assert len(queue) == 0

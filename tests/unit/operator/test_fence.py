@@ -12,6 +12,7 @@ from vectorplane.domain.model import Record
 from vectorplane.errors import NotLeading
 from vectorplane.ports.vectors import VectorAdmin, VectorPoints
 from vectorplane_operator.fence import PARTS, READS, WRITES, Fence, fenced
+from vectorplane_operator.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 SETTINGS = {("vectors", "", "size"): 4, ("vectors", "", "distance"): "Cosine"}
@@ -178,3 +179,13 @@ async def test_the_points_of_a_store_are_fenced_like_it() -> None:
     assert await points.count() == 3  # type: ignore[call-arg]
     with pytest.raises(NotLeading):
         await points.upsert()  # type: ignore[call-arg]
+
+
+async def test_the_metric_is_what_the_fence_says_at_that_moment() -> None:
+    clock = Clock()
+    fence, metrics = Fence(clock), Metrics()
+    metrics.leads(lambda: fence.held)
+    fence.open(56.0)
+    assert b"vectorplane_leader 1.0" in metrics.text()
+    clock.now = 56.0
+    assert b"vectorplane_leader 0.0" in metrics.text()

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from aiohttp import web
 
-from vectorplane.errors import ApiUnavailable, SecretUnreadable
+from vectorplane.errors import ApiUnavailable, NotLeading, SecretUnreadable
 from vectorplane.spec_store import SecretKeyRef
 from vectorplane_operator import kube
+from vectorplane_operator.fence import Fence
 from vectorplane_operator.kube import Api, Forbidden, Gone, Stale, path_of
 
 pytestmark = pytest.mark.anyio
@@ -200,6 +201,41 @@ async def test_writes_say_who_writes(api: Api, server: Server) -> None:
     assert server.asked[1].query["force"] == "true"
     assert server.bodies[0] == '{"metadata": {}}'
     assert server.asked[0].headers["User-Agent"].startswith("vectorplane-operator/")
+
+
+async def test_who_does_not_lead_reads_and_writes_nothing(api: Api, server: Server) -> None:
+    fence = Fence()
+    api._guard = fence.writing
+    for write in (
+        lambda: api.merge("/a", {"metadata": {}}),
+        lambda: api.apply("/a/status", {"status": {}}),
+        lambda: api.create("/b", {"kind": "Event"}),
+    ):
+        with pytest.raises(NotLeading):
+            await write()
+    assert await api.get("/any") == {}
+    assert [request.method for request in server.asked] == ["GET"]
+
+    fence.open()
+    assert await api.create("/b", {"kind": "Event"}) == {}
+
+
+async def test_a_write_that_waits_is_cut_off_when_the_lease_is_lost(
+    api: Api, server: Server
+) -> None:
+    import asyncio
+
+    async def silence(request: web.Request) -> web.Response:
+        fence.shut()
+        await asyncio.sleep(5)
+        return web.Response()
+
+    fence = Fence()
+    fence.open()
+    api._guard = fence.writing
+    server.answer = silence
+    with pytest.raises(NotLeading, match="while this was being written"):
+        await api.create("/b", {"kind": "Event"})
 
 
 async def test_a_secret_is_read_without_its_line_end(api: Api, server: Server) -> None:

@@ -36,7 +36,8 @@ def test_metrics_tell_looks_collections_and_stores() -> None:
         Resource(Key("shop", "b"), "2", 1, "t", {"store": "other"}),
         Resource(Key("shop", "c"), "3", 1, "t", {}, ready),
     ]
-    metrics.observe(lambda: 3, lambda: resources)
+    metrics.observe(lambda: 3, lambda: resources, lambda: 7)
+    metrics.drifted(2)
     metrics.looked(Outcome(), 0.2)
     metrics.looked(Outcome(trouble=Trouble("StoreTimeout", "", store=True, retry=True)), 1)
     metrics.looked(Outcome(trouble=Trouble("NotOwned", "")), 0.1)
@@ -52,6 +53,8 @@ def test_metrics_tell_looks_collections_and_stores() -> None:
         'vectorplane_reconcile_total{result="stalled"} 1.0',
         "vectorplane_reconcile_duration_seconds_count 3.0",
         "vectorplane_queue_depth 3.0",
+        "vectorplane_unverified 7.0",
+        "vectorplane_drift_total 2.0",
         'vectorplane_collections{ready="True",store="main"} 2.0',
         'vectorplane_collections{ready="Unknown",store="other"} 1.0',
         'vectorplane_store_up{store="main"} 1.0',

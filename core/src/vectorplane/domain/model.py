@@ -221,6 +221,8 @@ class SnapshotWish:
     due: bool = False
     surplus: tuple[tuple[str, str], ...] = ()
     """Collection and snapshot, of those that we took and that are no longer kept."""
+    next: float | None = None
+    """Seconds until the schedule asks again."""
 
 
 @dataclass(frozen=True, slots=True)

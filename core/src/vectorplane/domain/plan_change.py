@@ -36,6 +36,7 @@ from vectorplane.domain.policy import (
     Difference,
     Ownership,
     differences,
+    held_by,
     immutable,
     indexes_of,
     ownership,
@@ -101,19 +102,21 @@ def _plan_update(
         desired.tenancy,
         left=left,
     )
+    # What never served begins with what the manifest says now, not with what it said then.
+    restore = desired.restore if record.restore else None
     intent = replace(
         final,
         indexes=final.indexes | obsolete,
         aliases=final.aliases | dropped_aliases,
-        restore=record.restore,
+        restore=restore,
         source=record.source,
         left=left or record.left,
     )
     actions: list[Action] = released(current)
     if intent != current.record:
         actions.append(WriteRecord(current.name, intent))
-    if record.restore:
-        actions.append(RestoreSnapshot(current.name, record.restore))
+    if restore:
+        actions.append(RestoreSnapshot(current.name, restore))
     actions += _settings_actions(current, settings)
     actions += [DropIndex(current.name, f) for f in sorted(obsolete | replaced)]
     actions += [
@@ -128,13 +131,16 @@ def _plan_update(
         actions.append(
             WriteRecord(old.name, replace(record_of(old), retired=desired.now, held=None))
         )
+    elif old and held_by(old) == desired.marker:
+        actions += released(old)
     actions += end_of_left
     if final != intent:
         actions.append(WriteRecord(current.name, final))
     others, due_others = _others(desired, observed, current)
     actions += others
     actions += _snapshots(desired, observed, current)
-    soonest = min((d for d in (due, due_others) if d is not None), default=None)
+    waits = (due, due_others, desired.snapshot.next)
+    soonest = min((wait for wait in waits if wait is not None), default=None)
     return Plan(tuple(actions), current.name, None, lacking, due=soonest)
 
 

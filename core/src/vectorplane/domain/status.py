@@ -70,6 +70,12 @@ class Outcome:
     due: float | None = None
     """Seconds until something falls due by itself."""
 
+    @property
+    def result(self) -> str:
+        """In one word, for metrics and traces: done, waiting or stalled."""
+        trouble = self.trouble
+        return "done" if trouble is None else "waiting" if trouble.retry else "stalled"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
@@ -16,3 +16,7 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text, in order; finite numbers, not all zero for a text with a known
         word."""
+
+
+Embedders = Callable[[str, int], Embedder]
+"""The embedder of a model, for vectors of a size. Raises `Stalled` where there is none."""

@@ -66,5 +66,7 @@ class Stores(Protocol):
 
     def admit(self, name: str, resource: Resource) -> Resource:
         """A resource as a store takes it: with the store's defaults under its spec. Raises
-        `Stalled` where the store's rules do not let it in; one that lives there already stays.
+        `Stalled` where the store's rules do not let it in; one that lives there already stays, and
+        one that is being deleted only gets its policy. Raises `Waiting` where that is not known
+        yet: there is nothing to be said, and a moment later it is.
         """

@@ -59,6 +59,6 @@ OPERATIONS = (
         tag="collections",
         answer=CollectionInfo,
         example=_PRODUCTS,
-        problems=(404, 503),
+        problems=(404, 501, 503),
     ),
 )

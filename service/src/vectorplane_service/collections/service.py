@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 from vectorplane.domain.model import Collection
+from vectorplane.domain.tenancy import is_public
 from vectorplane.errors import NotFound
 from vectorplane_service import cursors
 from vectorplane_service.access.dependencies import Caller, CollectionAccess
-from vectorplane_service.catalog import unknown, visible
+from vectorplane_service.catalog import check, serves, visible
 
 _AT_ONCE = 16
 """Collections of a page that are looked up at the same time."""
@@ -20,8 +21,8 @@ async def page(caller: Caller, limit: int, cursor: str | None) -> dict[str, Any]
     after = "" if cursor is None else cursors.decode("collections", cursor, (str,))
     names = sorted(
         name
-        for name in await caller.services.points.names()
-        if name > after and caller.key.sees(name)
+        for name, physical in (await caller.services.points.names()).items()
+        if name > after and caller.key.sees(name) and is_public(name) and is_public(physical)
     )
     shown: list[dict[str, Any]] = []
     for start in range(0, len(names), _AT_ONCE):
@@ -39,18 +40,18 @@ async def page(caller: Caller, limit: int, cursor: str | None) -> dict[str, Any]
 async def one(at: CollectionAccess) -> dict[str, Any]:
     """One collection as it is now."""
     collection = await at.services.points.resolve(at.name)
-    if not visible(at.name, collection):
-        raise unknown(at.name)
+    check(at.name, collection)
     return describe(at.name, collection)
 
 
 async def _info(caller: Caller, name: str) -> dict[str, Any] | None:
-    """None where the name is not for clients, or has gone since it was listed."""
+    """None where the name is not for clients or not served, or has gone since it was listed."""
     try:
         collection = await caller.services.points.resolve(name)
     except NotFound:
         return None
-    return describe(name, collection) if visible(name, collection) else None
+    shown = visible(name, collection) and serves(collection)
+    return describe(name, collection) if shown else None
 
 
 def describe(name: str, collection: Collection) -> dict[str, Any]:

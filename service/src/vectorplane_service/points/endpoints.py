@@ -76,7 +76,7 @@ async def count_points(
 _CUP = {"id": 7, "payload": {"name": "cup", "category": "kitchen", "price": 4.5}}
 _CUP_VECTOR = {**_CUP, "vector": [0.1, 0.2, 0.3, 0.4]}
 _KITCHEN = {"must": [{"key": "category", "match": {"value": "kitchen"}}]}
-_PROBLEMS = (400, 404, 413, 415, 422, 503)
+_PROBLEMS = (400, 404, 413, 415, 422, 501, 503)
 
 OPERATIONS = (
     Operation(
@@ -93,7 +93,7 @@ OPERATIONS = (
         },
         answer=Written,
         example={"status": "completed", "points": 1},
-        problems=(*_PROBLEMS, 501),
+        problems=_PROBLEMS,
     ),
     Operation(
         "GET",
@@ -103,7 +103,7 @@ OPERATIONS = (
         tag="points",
         answer=FoundPoint,
         example=_CUP_VECTOR,
-        problems=(404, 422, 503),
+        problems=(404, 422, 501, 503),
     ),
     Operation(
         "POST",

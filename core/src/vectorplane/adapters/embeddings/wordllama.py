@@ -1,5 +1,5 @@
-"""Text to vectors with wordllama: static embeddings of 256 dimensions whose weights are in the
-wheel.
+"""Text to vectors with wordllama: static embeddings of 256 dimensions, or of its first 64 or 128,
+whose weights are in the wheel.
 
 Only the wheel's two files are used, never its code: importing `wordllama` configures logging for
 the whole process, and its loader looks for the tokenizer where the wheel does not put it and then
@@ -19,6 +19,8 @@ from typing import Any
 from vectorplane.errors import StoreRejected
 
 DIMENSIONS = 256
+SIZES = (64, 128, DIMENSIONS)
+"""The sizes that the model was trained for; a smaller one is the beginning of the largest."""
 CHUNK = 256
 """Texts in one call: long enough to be fast, short enough to let others run in between."""
 WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
@@ -26,15 +28,21 @@ TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
 
 
 class WordLlamaEmbedder:
-    """`Embedder`. The model is loaded once, at the first call, in a thread."""
+    """`Embedder`. The model is loaded once, at the first call, in a thread. Raises `StoreRejected`
+    for a size that is none of `SIZES`.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, dimensions: int = DIMENSIONS) -> None:
+        if dimensions not in SIZES:
+            known = ", ".join(map(str, SIZES))
+            raise StoreRejected(f"wordllama gives vectors of size {known}, not {dimensions}")
+        self._dimensions = dimensions
         self._model: _Model | None = None
         self._loading = threading.Lock()
 
     @property
     def dimensions(self) -> int:
-        return DIMENSIONS
+        return self._dimensions
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         vectors: list[list[float]] = []
@@ -45,14 +53,15 @@ class WordLlamaEmbedder:
     def _embed(self, texts: list[str]) -> list[list[float]]:
         with self._loading:
             if self._model is None:
-                self._model = _Model(_folder())
+                self._model = _Model(_folder(), self._dimensions)
         return self._model.embed(texts)
 
 
 class _Model:
     """The two files, read: a tokenizer and a vector for each token."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dimensions: int) -> None:
+        self._dimensions = dimensions
         try:
             import numpy
             from safetensors import safe_open
@@ -63,13 +72,14 @@ class _Model:
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
             with safe_open(folder / WEIGHTS, framework="np") as file:
-                self._weights: Any = file.get_tensor("embedding.weight")
+                weights: Any = file.get_tensor("embedding.weight")
+                self._weights = weights[:, :dimensions]
         except Exception as error:  # safetensors and tokenizers raise errors of their own making
             raise StoreRejected(f"the embedder's files cannot be read: {error}") from error
 
     def embed(self, texts: list[str]) -> list[list[float]]:
         np = self._numpy
-        vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+        vectors = np.zeros((len(texts), self._dimensions), dtype=np.float32)
         encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         for row, tokens in zip(vectors, encoded, strict=True):
             if tokens.ids:  # the vector of an empty text stays zero

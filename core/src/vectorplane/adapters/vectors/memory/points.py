@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vectorplane.adapters.vectors.common.ids import sort_key
-from vectorplane.adapters.vectors.common.jsonpath import parse, select
+from vectorplane.adapters.vectors.common.jsonpath import parse, select, values_at
 from vectorplane.adapters.vectors.common.schema import Schema, unwrap
 from vectorplane.adapters.vectors.common.searches import Checked
 from vectorplane.adapters.vectors.memory import scoring
@@ -94,6 +94,13 @@ class Points:
 
     def _passes(self, flt: Json | None, point_id: PointId, point: Stored) -> bool:
         return flt is None or matches(flt, Subject(point.payload, point_id, point.vectors.keys()))
+
+
+def words_at(payload: Json, field: str) -> set[str]:
+    """The words that a Keyword index has of a payload: of an array each."""
+    found = values_at(payload, parse(field) or ())
+    items = [item for value in found for item in (value if isinstance(value, list) else [value])]
+    return {item for item in items if isinstance(item, str)}
 
 
 def _payload(payload: Json, wanted: bool | list[str]) -> Json | None:

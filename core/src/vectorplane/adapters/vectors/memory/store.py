@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import vectorplane
@@ -21,9 +23,8 @@ from vectorplane.adapters.vectors.common.settings import (
     with_defaults,
 )
 from vectorplane.adapters.vectors.common.surveying import Surveyor
-from vectorplane.adapters.vectors.memory.points import Points
+from vectorplane.adapters.vectors.memory.points import Points, words_at
 from vectorplane.domain.model import (
-    PARTITION,
     Capability,
     Collection,
     Index,
@@ -34,8 +35,7 @@ from vectorplane.domain.model import (
 )
 from vectorplane.domain.record import from_metadata, to_metadata
 from vectorplane.domain.status import Taken
-from vectorplane.domain.tenancy import TENANT_FIELD
-from vectorplane.errors import Conflict, InvalidInput, NotFound
+from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreOverloaded, StoreRejected
 from vectorplane.ports.vectors import (
     Found,
     Json,
@@ -67,6 +67,8 @@ class MemoryStore:
         self._aliases: dict[str, str] = {}
         self._holds: set[str] = set()
         self._surveyor = Surveyor()
+        self._snapshots: dict[str, Points] = {}
+        """By collection and name. They outlive their collection."""
 
     async def info(self) -> StoreInfo:
         return StoreInfo("memory", vectorplane.__version__, self._capabilities)
@@ -138,6 +140,7 @@ class MemoryStore:
         self._aliases.update(point)
 
     async def drop(self, collection: str) -> None:
+        self._holds.discard(collection)
         if self._collections.pop(collection, None) is not None:
             self._aliases = {a: c for a, c in self._aliases.items() if c != collection}
 
@@ -148,11 +151,8 @@ class MemoryStore:
         held = self._collections.get(collection)
         if held is None or field not in held.indexes:
             return {}
-        steps = parse(field) or ()
         return Counter(
-            value
-            for point in held.points.held.values()
-            for value in {v for v in items_at(point.payload, steps) if isinstance(v, str)}
+            word for point in held.points.held.values() for word in words_at(point.payload, field)
         )
 
     async def hold(self, collection: str) -> None:
@@ -162,13 +162,25 @@ class MemoryStore:
         self._holds.discard(collection)
 
     async def take_snapshot(self, collection: str) -> Taken:
-        raise NotImplementedError
+        points = copy.deepcopy(self._physical(collection).points)
+        now = datetime.now(UTC)
+        name = f"{collection}-1-{now:%Y-%m-%d-%H-%M-%S}-{len(self._snapshots)}.snapshot"
+        self._snapshots[f"{collection}/{name}"] = points
+        return Taken(collection, name, len(repr(points.held)), f"{now:%Y-%m-%dT%H:%M:%SZ}")
 
     async def drop_snapshot(self, collection: str, snapshot: str) -> None:
-        raise NotImplementedError
+        if collection in self._collections:
+            self._snapshots.pop(f"{collection}/{snapshot}", None)
 
     async def restore_snapshot(self, collection: str, snapshot: str) -> None:
-        raise NotImplementedError
+        held = self._physical(collection)
+        points = self._snapshots.get(snapshot)
+        if points is None:
+            raise NotFound(f"there is no snapshot {snapshot}")
+        dense, sparse = held.points.schema.dense, held.points.schema.sparse
+        if dense != points.schema.dense or not points.schema.sparse.keys() <= sparse.keys():
+            raise StoreRejected(f"snapshot {snapshot} has other vectors than {collection}")
+        held.points.held = copy.deepcopy(points.held)
 
     @property
     def points(self) -> VectorPoints:
@@ -192,7 +204,9 @@ class MemoryStore:
 
     async def upsert(self, collection: str, points: Sequence[Point], *, wait: bool = True) -> None:
         held = self._client(collection).points
-        held.upsert(check_points(held.schema, points))
+        checked = check_points(held.schema, points)
+        self._writable(collection)
+        held.upsert(checked)
 
     async def retrieve(
         self,
@@ -238,6 +252,7 @@ class MemoryStore:
         if (ids is None) == (filter is None):
             raise InvalidInput("either ids or a filter, and one only")
         gone = points.ids(check_filter(filter)) if ids is None else check_ids(ids, "ids")
+        self._writable(collection)
         for point_id in gone:
             points.held.pop(point_id, None)
 
@@ -256,6 +271,10 @@ class MemoryStore:
         if held is None:
             raise NotFound(f"there is no collection {collection}")
         return held
+
+    def _writable(self, collection: str) -> None:
+        if self._aliases.get(collection, collection) in self._holds:
+            raise StoreOverloaded(f"writes to {collection} are held back", retry_after=1.0)
 
     def _client(self, collection: str) -> _Held:
         return self._physical(self._aliases.get(collection, collection))

@@ -11,7 +11,7 @@ from vectorplane.adapters.vectors.common.table import quantization_prefix, snake
 from vectorplane.domain.model import Capability, Index, Path, Settings, Value
 from vectorplane.ports.vectors import StoreInfo
 
-CAPABILITIES = frozenset({Capability.PAYLOAD_INDEXES, Capability.ADD_VECTORS})
+CAPABILITIES = frozenset({Capability.PAYLOAD_INDEXES, Capability.ADD_VECTORS, Capability.TENANTS})
 _FOREIGN = ("sharding", "replication", "strictMode", "wal")
 """A server's business: one process has no shards to spread, and no strict mode."""
 _OPTIMIZERS = (

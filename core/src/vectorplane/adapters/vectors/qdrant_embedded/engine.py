@@ -24,6 +24,7 @@ from vectorplane.adapters.vectors.common.settings import (
     replace_quantization,
     with_defaults,
 )
+from vectorplane.adapters.vectors.common.surveying import Surveyor
 from vectorplane.adapters.vectors.qdrant_embedded.catalogue import (
     SHARDS,
     EmbeddedCatalogue,
@@ -42,8 +43,29 @@ from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded, r
 from vectorplane.adapters.vectors.qdrant_embedded.whole import whole
 from vectorplane.domain.model import Collection, Index, Record, Settings
 from vectorplane.domain.record import to_metadata
-from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreFailed, VectorplaneError
-from vectorplane.ports.vectors import Found, Json, Listing, Page, Point, PointId, Search, StoreInfo
+from vectorplane.domain.status import Taken
+from vectorplane.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    StoreFailed,
+    Unsupported,
+    VectorplaneError,
+)
+from vectorplane.ports.vectors import (
+    Found,
+    Json,
+    Listing,
+    Page,
+    Point,
+    PointId,
+    Search,
+    StoreInfo,
+    Survey,
+    VectorPoints,
+)
+
+NO_SNAPSHOTS = "the embedded engine has no snapshots"
 
 
 class EmbeddedEngine:
@@ -58,6 +80,7 @@ class EmbeddedEngine:
             for name, entry in catalogue.collections.items()
         }
         self._changing = asyncio.Lock()
+        self._surveyor = Surveyor()
         self._maintenance = Maintenance(self._shards, self._optimize)
         self._closed = False
 
@@ -221,6 +244,34 @@ class EmbeddedEngine:
         async with shard.writing:
             await asyncio.to_thread(shard.close)
             await asyncio.to_thread(shutil.rmtree, shard.path, ignore_errors=True)
+
+    async def survey(self) -> Survey:
+        return await self._surveyor.survey(self)
+
+    async def tally(self, collection: str, field: str) -> Mapping[str, int]:
+        entry = self._catalogue.collections.get(collection)
+        if entry is None or field not in entry.indexes:
+            return {}
+        return self._shards[collection].tally(field)
+
+    async def hold(self, collection: str) -> None:
+        raise Unsupported("the embedded engine does not hold back writes")
+
+    async def release(self, collection: str, before: Settings) -> None:
+        raise Unsupported("the embedded engine does not hold back writes")
+
+    async def take_snapshot(self, collection: str) -> Taken:
+        raise Unsupported(NO_SNAPSHOTS)
+
+    async def drop_snapshot(self, collection: str, snapshot: str) -> None:
+        raise Unsupported(NO_SNAPSHOTS)
+
+    async def restore_snapshot(self, collection: str, snapshot: str) -> None:
+        raise Unsupported(NO_SNAPSHOTS)
+
+    @property
+    def points(self) -> VectorPoints:
+        return self
 
     # VectorPoints
 

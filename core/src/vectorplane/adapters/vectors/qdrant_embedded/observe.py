@@ -8,19 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from vectorplane.adapters.vectors.common.surveying import Surveyor
 from vectorplane.adapters.vectors.qdrant_embedded.catalogue import EmbeddedCatalogue
 from vectorplane.adapters.vectors.qdrant_embedded.config import engine_info
 from vectorplane.domain.model import Collection, Index, Record, Settings
+from vectorplane.domain.status import Taken
 from vectorplane.errors import Unsupported
-from vectorplane.ports.vectors import Listing, StoreInfo
+from vectorplane.ports.vectors import Listing, StoreInfo, Survey, VectorPoints
 
 
 class ReadOnlyAdmin:
-    """`VectorAdmin` that observes and refuses every change. Counts of points need the shards, so
+    """`VectorAdmin` that observes and refuses every change, and points. Counts need the shards, so
     they are 0."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._surveyor = Surveyor()
 
     async def info(self) -> StoreInfo:
         return engine_info()
@@ -55,6 +58,31 @@ class ReadOnlyAdmin:
         self._refuse()
 
     async def drop(self, collection: str) -> None:
+        self._refuse()
+
+    async def survey(self) -> Survey:
+        return await self._surveyor.survey(self)
+
+    async def tally(self, collection: str, field: str) -> Mapping[str, int]:
+        return {}
+
+    async def hold(self, collection: str) -> None:
+        self._refuse()
+
+    async def release(self, collection: str, before: Settings) -> None:
+        self._refuse()
+
+    async def take_snapshot(self, collection: str) -> Taken:
+        self._refuse()
+
+    async def drop_snapshot(self, collection: str, snapshot: str) -> None:
+        self._refuse()
+
+    async def restore_snapshot(self, collection: str, snapshot: str) -> None:
+        self._refuse()
+
+    @property
+    def points(self) -> VectorPoints:
         self._refuse()
 
     async def close(self) -> None:

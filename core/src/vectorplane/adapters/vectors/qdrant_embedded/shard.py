@@ -36,6 +36,9 @@ MAX_BATCH = 32
 DEFAULT_THRESHOLD = 10_000
 """Kilobytes of vectors that are searched without an index, as in Qdrant."""
 
+MAX_VALUES = 1_000_000
+"""Values of a field that are counted: all."""
+
 T = TypeVar("T")
 Operation = edge.UpdateOperation
 _Waiting = tuple[Checked, "asyncio.Future[list[Found]]"]
@@ -90,6 +93,12 @@ class Shard:
         """Points, and vectors in an index."""
         points = guarded(lambda: self.live.count(edge.CountRequest(exact=True)))
         return points, guarded(lambda: self.live.info().indexed_vectors_count)
+
+    def tally(self, field: str) -> dict[str, int]:
+        """Points by the value of an indexed field."""
+        request = edge.FacetRequest(field, limit=MAX_VALUES, exact=True)
+        answer = guarded(lambda: self.live.facet(request))
+        return {str(hit.value): hit.count for hit in answer.hits if hit.count}
 
     def close(self) -> None:
         """For good; what was written is flushed."""

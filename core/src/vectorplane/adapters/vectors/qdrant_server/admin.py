@@ -205,7 +205,7 @@ class QdrantAdmin:
         await snapshots.drop(self._rest, collection, snapshot)
 
     async def restore_snapshot(self, collection: str, snapshot: str) -> None:
-        await snapshots.restore(self._rest, collection, snapshot, self._snapshots_path)
+        await snapshots.restore(self, self._rest, collection, snapshot, self._snapshots_path)
 
     @property
     def points(self) -> VectorPoints:

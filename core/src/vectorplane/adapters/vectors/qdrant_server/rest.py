@@ -108,6 +108,8 @@ def _cause(error: BaseException) -> str:
     """Why no connection came about, in a word: certificates are worth telling apart."""
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f": TLS failed, its certificate is not trusted ({seen.verify_message})"
         if isinstance(seen, ssl.SSLError):
             return ": TLS failed"
         if isinstance(seen, ConnectionRefusedError):
@@ -150,13 +152,20 @@ class Rest:
         path: str,
         body: Any = None,
         params: Mapping[str, str | int | bool] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Any:
-        """The `result` of an answer. `path` is quoted already."""
+        """The `result` of an answer. `path` is quoted already; `timeout` in seconds, where this
+        call may take longer than others."""
         try:
             content = None if body is None else _encoded(body)
             # Streamed, for a response keeps what it has read until the garbage collector comes.
             async with self._client.stream(
-                method, path, content=content, params=params
+                method,
+                path,
+                content=content,
+                params=params,
+                timeout=self._client.timeout if timeout is None else timeout,
             ) as response:
                 said = b"".join([piece async for piece in response.aiter_raw()])
         except (httpx.HTTPError, OSError, httpx.InvalidURL) as error:

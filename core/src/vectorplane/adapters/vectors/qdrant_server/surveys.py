@@ -136,7 +136,8 @@ async def tally(rest: Rest, collection: str, field: str) -> Mapping[str, int]:
     path = f"/collections/{quote(collection, safe='')}/facet"
     try:
         answer = await rest.call("POST", path, body)
-        return {str(hit["value"]): int(hit["count"]) for hit in answer["hits"]}
+        hits = answer["hits"]
+        return {str(hit["value"]): int(hit["count"]) for hit in hits if hit["count"]}
     except NotFound:
         return {}
     except StoreRejected as error:
