@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-units check generate constraints bench-search bench-embedded clean
+.PHONY: help demo test test-units check generate constraints bench-search bench-embedded bench-operator kill-loop clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,13 @@ bench-search: $(DEV)/.ready ## searches a second: Qdrant itself, a plain app, an
 
 bench-embedded: $(DEV)/.ready ## the embedded engine behind the API, 16 clients, one process
 	@$(DEV)/bin/python bench/embedded.py
+
+bench-operator: $(DEV)/.ready ## the operator at 1,000 collections and 10,000 tenants, about half an hour
+	@$(DEV)/bin/python bench/operator_bench.py
+
+kill-loop: $(DEV)/.ready ## the operator is killed 200 times while 60 resources change (KILLS=n for another number)
+	@KILLS=$${KILLS:-200} REQUIRE="controlplane qdrant" $(DEV)/bin/python -m pytest -s \
+	  tests/integration/operator/test_kill_loop.py
 
 clean: ## forget the environments and the demo's data
 	rm -rf $(DEMO) $(DEV) .venv-oldest .demo .vectorplane .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from support.qdrant import QdrantServer, started
 
 STORE = "default"
 _READS = ("get", "list", "watch")
+_READING = ("GET ", "POST /collections/{collection_name}/facet")
 _numbers = count(1)
 
 
@@ -70,6 +71,29 @@ class Audit:
                 name = "/".join(filter(None, (resource, about.get("subresource"))))
                 found[f"{request['verb']} {name}"] += 1
         return found
+
+
+@dataclass
+class Calls:
+    """Requests to Qdrant by method and path, and how long it took to answer them."""
+
+    number: Counter[str] = field(default_factory=Counter)
+    micros: Counter[str] = field(default_factory=Counter)
+
+    def __sub__(self, before: Calls) -> Calls:
+        return Calls(self.number - before.number, self.micros - before.micros)
+
+    def __str__(self) -> str:
+        each = (
+            f"{number} {what} ({self.micros[what] / number / 1000:.1f} ms)"
+            for what, number in self.number.most_common()
+        )
+        return ", ".join(each) or "nothing"
+
+    @property
+    def changing(self) -> int:
+        """How many may have changed something."""
+        return sum(n for what, n in self.number.items() if not what.startswith(_READING))
 
 
 @dataclass
@@ -169,15 +193,19 @@ class World:
             found["qdrant"] = self.qdrant.pid
         return found | {"bench": os.getpid()}
 
-    async def calls(self) -> Counter[str]:
-        """Requests that Qdrant has answered so far, by method and path."""
+    async def calls(self) -> Calls:
+        """What Qdrant has answered so far."""
         url = f"{self.qdrant.url}/telemetry?details_level=1"
         async with self.plain.get(url) as answer:
             answer.raise_for_status()
             body = orjson.loads(await answer.read())
-        responses = body["result"]["requests"]["rest"]["responses"]
-        found = {what: sum(c["count"] for c in by.values()) for what, by in responses.items()}
-        return Counter({k: n for k, n in found.items() if "/telemetry" not in k})
+        calls = Calls()
+        for what, by_status in body["result"]["requests"]["rest"]["responses"].items():
+            if "/telemetry" not in what:
+                calls.number[what] = sum(c["count"] for c in by_status.values())
+                took = sum(c.get("total_duration_micros") or 0 for c in by_status.values())
+                calls.micros[what] = took
+        return calls
 
     def namespace(self, name: str) -> None:
         self.plane.cluster.apply(

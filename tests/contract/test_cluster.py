@@ -15,9 +15,10 @@ from support.qdrant_cluster import qdrant_cluster, said
 from support.stores import COSINE, NOBODY
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
 from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
-from vectorplane.domain.model import Capability, Value
+from vectorplane.domain.model import Capability, Desired, Key, Value
 from vectorplane.domain.model import Path as Setting
 from vectorplane.ports.vectors import Point
+from vectorplane.reconcile import reconcile
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -136,3 +137,16 @@ async def test_more_copies_than_peers_are_as_many_as_there_are(
     await admin.update(name, {FACTOR: 9})
     assert await factor(admin, name) == 9
     assert everywhere(peers, name, 3)
+
+
+async def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(admin: QdrantAdmin) -> None:
+    begun: dict[Setting, Value] = COSINE | CUSTOM | {("sharding", "keys", "eu"): True, FACTOR: 2}
+    edited: dict[Setting, Value] = begun | {("sharding", "keys", "us"): True, FACTOR: 3}
+    for settings in (begun, edited):
+        desired = Desired(Key("shop", "planned"), "uid", "cluster", settings=settings)
+        done = await reconcile(desired, admin)
+        assert done.trouble is None
+        assert done.changed
+        again = await reconcile(desired, admin)
+        assert again.trouble is None
+        assert again.changed == ()

@@ -111,6 +111,10 @@ class Cluster:
         path = self.path(kind, name, namespace)
         return self._call("PATCH", path, patch, "application/merge-patch+json")
 
+    def merge_status(self, kind: str, name: str, namespace: str | None, status: Json) -> Json:
+        path = self.path(kind, name, namespace) + "/status"
+        return self._call("PATCH", path, {"status": status}, "application/merge-patch+json")
+
     def annotate(self, name: str, namespace: str, **annotations: str | None) -> Json:
         named = {f"vectorplane.dev/{k.replace('_', '-')}": v for k, v in annotations.items()}
         patch = {"metadata": {"annotations": named}}
@@ -129,11 +133,23 @@ class Cluster:
         found.sort(key=lambda e: int(e["metadata"]["resourceVersion"]))
         return [(e["type"], e["reason"]) for e in found]
 
+    def messages(self, namespace: str, name: str, reason: str) -> list[str]:
+        """What the events of a reason say about one object."""
+        found = [e for e in self.all("Event", namespace) if e["involvedObject"]["name"] == name]
+        return [e["message"] for e in found if e["reason"] == reason]
+
     def token(self, namespace: str, account: str) -> str:
         path = self.path("ServiceAccount", account, namespace) + "/token"
         spec = {"spec": {"expirationSeconds": 24 * 3600}}
         token: str = self._call("POST", path, spec)["status"]["token"]
         return token
+
+    def may(self, **about: str) -> bool:
+        """Whether the user of this kubeconfig may do something: `verb`, `group`, `resource`, ..."""
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        answer = self._call("POST", path, {**kind, "spec": {"resourceAttributes": about}})
+        return bool(answer["status"]["allowed"])
 
     def path(self, kind: str, name: str | None = None, namespace: str | None = None) -> str:
         group, plural, namespaced = _PATHS[kind]
@@ -159,7 +175,11 @@ class Cluster:
         answer = self._http.request(
             method, path, content=content, params=query, headers={"content-type": content_type}
         )
-        result: Json = answer.json()
+        try:
+            result: Json = answer.json()
+        except ValueError:
+            # What is not served at all is said in plain text.
+            result = {"message": answer.text}
         if answer.is_error:
             raise Refused(answer.status_code, result.get("message", ""))
         return result

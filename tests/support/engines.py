@@ -7,12 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from support.operator_process import KOPF
+from support.parts import required
+from support.qdrant import available
 from support.remote_store import RemoteAdmin
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
 from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
 from vectorplane.domain.model import Collection, Owner, Record
 from vectorplane.ports.vectors import Listing, Point
+
+
+def _only(engine: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("engine", [engine], indirect=True, scope="session")
+
+
+MEMORY_ENGINE = _only("memory")
+"""For tests whose subject is not the store."""
+REAL_ENGINE = _only("qdrant" if available() or required("qdrant") else "memory")
+"""For long tests: one engine, and a real one where there is one."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,8 @@ class Engine:
     name: str
     url: str
     api_key: str | None = None
+    snapshots: str = "/qdrant/snapshots"
+    """The folder of snapshots, as the store sees it."""
 
     @property
     def command(self) -> Sequence[str]:

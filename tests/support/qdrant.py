@@ -26,6 +26,8 @@ class QdrantServer:
     grpc_port: int | None
     api_key: str | None = None
     pid: int | None = None
+    snapshots: str = "/qdrant/snapshots"
+    """Its folder of snapshots, as it sees it."""
 
 
 def available() -> bool:
@@ -38,7 +40,9 @@ def qdrant_server(**settings: str) -> Iterator[QdrantServer]:
     `QDRANT__...` variables."""
     if (url := os.environ.get("QDRANT_URL")) and not settings:
         port = os.environ.get("QDRANT_GRPC_PORT")
-        yield QdrantServer(url, int(port) if port else None, os.environ.get("QDRANT_API_KEY"))
+        snapshots = os.environ.get("QDRANT_SNAPSHOTS", "/qdrant/snapshots")
+        key = os.environ.get("QDRANT_API_KEY")
+        yield QdrantServer(url, int(port) if port else None, key, snapshots=snapshots)
         return
     with started(**settings) as server:
         yield server
@@ -105,7 +109,11 @@ class QdrantProcess:
     @property
     def server(self) -> QdrantServer:
         return QdrantServer(
-            self.url, self._grpc, self._key, self._process.pid if self._process else None
+            self.url,
+            self._grpc,
+            self._key,
+            self._process.pid if self._process else None,
+            f"{self._folder}/snapshots",
         )
 
     def start(self) -> None:

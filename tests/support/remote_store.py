@@ -19,7 +19,18 @@ from vectorplane import errors
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane_operator.connection import Connection
 
-_READS = ("info", "listing", "describe", "survey", "tally", "metadata")
+_READS = (
+    "info",
+    "listing",
+    "describe",
+    "survey",
+    "tally",
+    "metadata",
+    "retrieve",
+    "scroll",
+    "count",
+    "search",
+)
 _WRITES = (
     "create",
     "update",
@@ -35,6 +46,7 @@ _WRITES = (
     "drop_snapshot",
     "restore_snapshot",
     "upsert",
+    "delete",
 )
 
 
@@ -68,9 +80,9 @@ class StoreServer:
             return web.Response(status=401)
         method = request.match_info["method"]
         assert method in (_READS if request.match_info["kind"] == "read" else _WRITES)
-        arguments = pickle.loads(await request.read())
+        arguments, named = pickle.loads(await request.read())
         try:
-            given: Any = getattr(self.store, method)(*arguments)
+            given: Any = getattr(self.store, method)(*arguments, **named)
             given = await given if asyncio.iscoroutine(given) else given
         except errors.VectorplaneError as error:
             given = (type(error).__name__, error.message)
@@ -79,7 +91,7 @@ class StoreServer:
 
 
 class RemoteAdmin:
-    """`VectorAdmin` over a `StoreServer`."""
+    """`VectorAdmin` and `VectorPoints` over a `StoreServer`."""
 
     def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
         headers = {"api-key": api_key} if api_key else {}
@@ -91,15 +103,19 @@ class RemoteAdmin:
         if method not in (*_READS, *_WRITES):
             raise AttributeError(method)
 
-        async def call(*arguments: object) -> Any:
-            return await self._call(method, arguments)
+        async def call(*arguments: object, **named: object) -> Any:
+            return await self._call(method, (arguments, named))
 
         return call
+
+    @property
+    def points(self) -> RemoteAdmin:
+        return self
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _call(self, method: str, arguments: tuple[object, ...]) -> Any:
+    async def _call(self, method: str, arguments: object) -> Any:
         path = f"/{'read' if method in _READS else 'write'}/{method}"
         try:
             answer = await self._http.post(path, content=pickle.dumps(arguments))

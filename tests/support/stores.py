@@ -106,7 +106,7 @@ async def _server(request: Request, kind: str, *, grpc: bool) -> AsyncIterator[S
     from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
     from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
 
-    admin = QdrantAdmin(server.url, server.api_key, timeout=60)
+    admin = QdrantAdmin(server.url, server.api_key, timeout=60, snapshots_path=server.snapshots)
     points = QdrantPoints(
         server.url, server.api_key, server.grpc_port if grpc else None, timeout=60
     )

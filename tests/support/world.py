@@ -125,7 +125,7 @@ class World:
         return proxy
 
     def apply_store(self, name: str, *, default: bool = False, **qdrant: Any) -> Json:
-        qdrant = {"timeoutSeconds": 2, **qdrant}
+        qdrant = {"timeoutSeconds": 2, "snapshotsPath": self.engine.snapshots, **qdrant}
         spec: Json = {"default": default, "qdrant": qdrant}
         return self.cluster.apply(
             {

@@ -23,7 +23,8 @@ from vectorplane.domain.model import (
     Settings,
 )
 from vectorplane.domain.plan import Plan
-from vectorplane.reconcile import observe, perform, preview
+from vectorplane.observe import observe
+from vectorplane.reconcile import perform, preview
 
 KEY = Key("shop", "products")
 BASE = KEY.collection

@@ -17,6 +17,8 @@ from vectorplane import __version__
 from vectorplane.errors import VectorplaneError
 
 GROUP = "vectorplane.commands"
+KUBECTL = "kubectl vectorplane"
+"""The name of the console script as a plugin of kubectl."""
 _OURS = ("vectorplane", "vectorplane_service", "vectorplane_operator")
 _EXTRAS = {"operator": "operator"}
 """The extra that brings a command's libraries, where it is not `local`."""
@@ -81,12 +83,37 @@ def cli() -> None:
     """Vector collections as a service: a manifest becomes a collection that answers searches."""
 
 
+class Plugin(Commands):
+    """The commands that are about a cluster."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in super().list_commands(ctx) if name == "plan"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) if cmd_name == "plan" else None
+
+
+@click.group(cls=Plugin, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=KUBECTL)
+def plugin() -> None:
+    """Ask a cluster about its VectorCollections."""
+
+
+def kubectl(args: Sequence[str] | None = None) -> int:
+    """`kubectl vectorplane ...`; see `main`."""
+    return _run(plugin, KUBECTL, args)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 0, 1 for an error, 2 for a wrong call, 130 for
     Ctrl-C."""
+    return _run(cli, "vectorplane", args)
+
+
+def _run(group: click.Group, name: str, args: Sequence[str] | None) -> int:
     command = _named(args)
     try:
-        result = cli.main(args, prog_name="vectorplane", standalone_mode=False)
+        result = group.main(args, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except VectorplaneError as error:
         return _fail(error.message)

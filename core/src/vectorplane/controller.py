@@ -21,6 +21,7 @@ from vectorplane.domain.status import (
     Status,
     Trouble,
     events_of,
+    last_words,
     repairs_of,
     status_of,
 )
@@ -95,13 +96,20 @@ class Controller:
         name, outcome, desired = await self._reconcile(resource)
         for change in outcome.changed:
             log.info("changed", key=str(resource.key), store=name, action=change)
+        for taken in outcome.snapshots:
+            log.info("snapshot_taken", key=str(resource.key), store=name, snapshot=taken.name)
         if outcome.deleted or (resource.deleting and resource.says(FORCE_DELETE)):
+            for event in last_words(outcome):
+                await self._resources.record_event(resource, event)
             await self._resources.remove_finalizer(resource)
             self._failures.pop(resource.key, None)
             return None
         await self._say(resource, desired, name, outcome)
         if outcome.trouble and outcome.trouble.retry:
             return self._retry(resource.key, outcome.retry_after)
+        if outcome.collection is None and not (outcome.trouble or desired.paused):
+            # Made, and gone again before it was looked at.
+            return self._retry(resource.key, None)
         self._failures.pop(resource.key, None)
         progress = outcome.progress
         if progress and progress.phase not in ("Done", "Failed"):

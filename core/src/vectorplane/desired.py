@@ -190,7 +190,7 @@ def _snapshot(resource: Resource, wanted: Snapshots | None, now: str) -> Snapsho
 
 def _restore(resource: Resource, wanted: RestoreFrom | None) -> str | None:
     """The snapshot with the physical collection that it was taken of: its name begins with that."""
-    if wanted is None:
+    if wanted is None or resource.deleting:
         return None
     base = f"{resource.key.namespace}.{wanted.collection}"
     physical = wanted.snapshot.split("-", base.count("-") + 1)

@@ -24,7 +24,7 @@ from vectorplane.carrying import Carrier
 from vectorplane.copying import Copy, page_size
 from vectorplane.domain.decisions import Rebuild
 from vectorplane.domain.model import Collection, Desired, Progress
-from vectorplane.errors import NotFound, Stalled
+from vectorplane.errors import NotFound
 from vectorplane.ports.embeddings import Embedders
 from vectorplane.ports.vectors import VectorAdmin
 from vectorplane.switching import switch
@@ -117,8 +117,6 @@ def _carrier(
     rebuild: Rebuild, source: Collection, target: Collection, embedders: Embedders | None
 ) -> Carrier:
     embed = rebuild.embed
-    if embed and embedders is None:
-        raise NoEmbedder(f"spec.embedding: nothing here embeds with {embed.model}")
     return Carrier(
         source.settings,
         target.settings,
@@ -133,9 +131,3 @@ async def _described(store: VectorAdmin, collection: str) -> Collection:
     if found is None:
         raise NotFound(f"there is no collection {collection}")
     return found
-
-
-class NoEmbedder(Stalled):
-    """Vectors must be made anew, and this process has nothing to make them with."""
-
-    reason = "NoEmbedder"

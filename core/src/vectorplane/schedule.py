@@ -41,7 +41,7 @@ def _after(schedule: str, moment: datetime) -> datetime:
         return next(CronSim(schedule, moment))
     except CronSimError as error:
         raise ValueError(f"{schedule!r} is no cron line of five fields: {error}") from error
-    except StopIteration:
+    except StopIteration:  # not in the next fifty years
         raise ValueError(f"{schedule!r} never comes") from None
 
 

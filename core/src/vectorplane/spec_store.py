@@ -57,6 +57,11 @@ class Qdrant(Part):
     """How its certificate is checked."""
     timeout_seconds: Annotated[int, Field(ge=1, le=600)] = 10
     """Seconds that one call may take."""
+    snapshots_path: Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[!-~]*$")] = (
+        "/qdrant/snapshots"
+    )
+    """Qdrant's own folder of snapshots (`storage.snapshots_path` of its configuration), as Qdrant
+    sees it: `restoreFrom` reads there."""
 
 
 class LabelRequirement(Part):

@@ -21,9 +21,9 @@ from vectorplane.domain.model import Key, Rival
 from vectorplane.domain.plan import plan
 from vectorplane.domain.status import READY, condition_of, status_of
 from vectorplane.errors import Stalled, Waiting
+from vectorplane.observe import observed_of, outcome_of
 from vectorplane.ports.resources import FINALIZER, Resource, Stores
 from vectorplane.ports.vectors import Survey
-from vectorplane.reconcile import observed_of, outcome_of
 
 _SLICE = 0.01
 """Seconds of deciding between two turns of the event loop: a new resource does not wait for it."""

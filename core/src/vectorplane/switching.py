@@ -118,8 +118,8 @@ class _Last:
                 return f"no point has a text in the payload field {embed.field!r}"
             if self._textless:
                 self.remarks = (
-                    f"{self._textless} points have no text in the payload field {embed.field!r}, "
-                    "and so no vector"
+                    f"points without a text in the payload field {embed.field!r}, and so without a "
+                    f"vector: {self._textless}"
                 )
         return await self._recall()
 

@@ -45,6 +45,8 @@ class Shared(Generic[T]):
         """The last answer, and up to when it is used."""
         self._next: asyncio.Task[T] | None = None
         self._running: asyncio.Task[T] | None = None
+        self._changes = 0
+        """How often something changed: an answer that was under way meanwhile may not know."""
 
     async def get(self) -> T:
         now = asyncio.get_running_loop().time()
@@ -61,11 +63,13 @@ class Shared(Generic[T]):
             self._value = (value, asyncio.get_running_loop().time() + self._seconds)
 
     def forget(self) -> None:
-        """Use the last answer no more."""
+        """Use the last answer no more, nor one that is under way."""
+        self._changes += 1
         self._value = None
 
     def mend(self, change: Callable[[T], T]) -> None:
         """Put a change of our own into the answer that is still used."""
+        self._changes += 1
         if self._value:
             self._value = (change(self._value[0]), self._value[1])
 
@@ -75,11 +79,11 @@ class Shared(Generic[T]):
         # Who asks from here on may have changed something since: that is for the next call.
         self._running, self._next = self._next, None
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        begun, changes = loop.time(), self._changes
         value = await self._call()
         took = loop.time() - begun
         usable = max(self._seconds, took * _SHARE if took > _CHEAP else 0.0)
-        if usable:
+        if usable and changes == self._changes:
             self._value = (value, loop.time() + usable)
         return value
 

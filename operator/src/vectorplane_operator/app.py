@@ -10,7 +10,6 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -61,6 +60,7 @@ class Operator:
             metrics=self._metrics.text,
         )
         self._relisting: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._listing = asyncio.Lock()
         self._listed = -math.inf
         """When the last list that was read to its end began."""
@@ -124,16 +124,17 @@ class Operator:
         await self._elect()
         await self._patiently(self._refresh)
         self._ready = True
+        self._following = asyncio.create_task(self._resources.follow(), name="follow")
         self._relisting = asyncio.create_task(self._relist(), name="relist")
         log.info("started", cluster=cluster, collections=len(list(self._resources.all())))
 
     async def stop(self) -> None:
         """Let the looks under way end, and leave nothing open. Also after half a start."""
         self._ready = False
-        if self._relisting:
-            self._relisting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._relisting
+        for task in (self._relisting, self._following):
+            if task:
+                task.cancel()
+                await asyncio.wait([task])
         if hasattr(self, "_queue"):
             await self._queue.close(self._settings.operator_stop_seconds)
             await self._store_queue.close(1.0)
@@ -204,6 +205,9 @@ class Operator:
     # What kopf saw
 
     def collection_seen(self, kind: str | None, body: Any) -> None:
+        if kind is not None and self._following:
+            # kopf has handed over its list, and watches.
+            self._following.cancel()
         resource = resource_of(body)
         if kind == "DELETED":
             self._resources.gone(resource.key, resource.uid)
@@ -254,7 +258,9 @@ class Operator:
         if not self._acting:
             return None
         try:
+            begun = time.monotonic()
             swept = await self._sweeper.sweep(store)
+            self._metrics.swept(time.monotonic() - begun)
             log.debug("swept", store=store, resources=swept.resources, looks=swept.looks)
         except (Waiting, Stalled) as error:
             log.info("sweep_failed", store=store, reason=error.reason)

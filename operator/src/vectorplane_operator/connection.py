@@ -48,6 +48,7 @@ def connect_qdrant(connection: Connection) -> VectorAdmin:
         api_key=connection.api_key,
         timeout=float(qdrant.timeout_seconds),
         verify=_verify(connection),
+        snapshots_path=qdrant.snapshots_path,
     )
 
 

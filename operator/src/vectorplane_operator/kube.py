@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -31,7 +32,9 @@ FIELD_MANAGER = "vectorplane-operator"
 COLLECTIONS = "vectorcollections"
 STORES = "vectorstores"
 _MERGE = "application/merge-patch+json"
-_APPLY = "application/apply-patch+yaml"
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
+_NOT_PLAIN = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
+"""Characters that JSON takes as they are and YAML does not, or takes for the end of a line."""
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 _AT_ONCE = 16
 """Requests under way: a thousand new resources must not be a thousand requests."""
@@ -100,6 +103,21 @@ class Api:
             if not token:
                 return
 
+    async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[Json]:
+        """Events since a resourceVersion, until the server ends the watch, after `seconds` at the
+        latest. Raises `Gone` where the version is too old."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        timeout = aiohttp.ClientTimeout(total=seconds + 10.0)
+        with _reached():
+            response = await self._send("GET", path, None, "application/json", query, timeout)
+            if response.status != 200:
+                _answer(response.status, response.headers, await response.read())
+            async for line in response.response.content:
+                event = orjson.loads(line)
+                if event.get("type") == "ERROR":
+                    _answer(event["object"].get("code", 500), {}, orjson.dumps(event["object"]))
+                yield event
+
     async def merge(self, path: str, body: Json) -> Json:
         """A merge patch. A `metadata.resourceVersion` in it is a precondition."""
         return await self._request("PATCH", path, body, _MERGE, {"fieldManager": FIELD_MANAGER})
@@ -107,7 +125,7 @@ class Api:
     async def apply(self, path: str, body: Json) -> Json:
         """A server-side apply: what we said before and say no more goes."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self._request("PATCH", path, body, _APPLY, query)
+        return await self._request("PATCH", path, as_yaml(body), _APPLY, query)
 
     async def create(self, path: str, body: Json) -> Json:
         query = {"fieldManager": FIELD_MANAGER}
@@ -134,32 +152,37 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Json | None = None,
+        body: Json | str | None = None,
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Json:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        try:
+        with _reached():
             async with self._slots:
-                prepared = await self._client.param_serialize(
-                    method,
-                    path,
-                    query_params=dict(query or {}),
-                    header_params=headers,
-                    body=body,
-                    auth_settings=["BearerToken"],
-                )
                 with nullcontext() if method == "GET" else self._guard():
-                    response = await self._client.call_api(*prepared, _request_timeout=_TIMEOUT)
-                    raw = await response.read()  # type: ignore[no-untyped-call]
-        except TimeoutError as error:
-            raise ApiUnavailable("the Kubernetes API did not answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"the Kubernetes API is unreachable ({type(error).__name__})"
-            raise ApiUnavailable(message) from error
+                    response = await self._send(method, path, body, content_type, query, _TIMEOUT)
+                    raw = await response.read()
         if response.status == 401:
             await self._log_in_again()
         return _answer(response.status, response.headers, raw)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Json | str | None,
+        content_type: str,
+        query: Mapping[str, str] | None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> Any:
+        prepared = await self._client.param_serialize(
+            method,
+            path,
+            query_params=dict(query or {}),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        return await self._client.call_api(*prepared, _request_timeout=timeout)
 
     async def _log_in_again(self) -> None:
         """Tokens of files and plugins end: read them again for the next call."""
@@ -167,6 +190,26 @@ class Api:
             await _log_in(self._client.configuration)
         except (config.ConfigException, OSError) as error:
             log.warning("login_failed", error=type(error).__name__)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """What it means that no answer came."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ApiUnavailable("the Kubernetes API did not answer in time") from error
+    except (aiohttp.ClientError, OSError) as error:
+        message = f"the Kubernetes API is unreachable ({type(error).__name__})"
+        raise ApiUnavailable(message) from error
+
+
+def as_yaml(body: Json) -> str:
+    """JSON that is YAML too. The client's own JSON has a character beyond 16 bits as two escapes,
+    and Go's YAML refuses each of them: a status that repeats such a text could never be written.
+    """
+    text = orjson.dumps(body).decode()
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _proxy(host: str) -> str | None:

@@ -42,6 +42,12 @@ class Metrics:
             "Collections that somebody else had changed, and that were mended.",
             registry=self._registry,
         )
+        self._sweeps = Histogram(
+            "vectorplane_sweep_duration_seconds",
+            "Seconds that one sweep of a store took.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
         self._up = Gauge(
             "vectorplane_store_up",
             "Whether a VectorStore answers (1) or not (0).",
@@ -82,6 +88,10 @@ class Metrics:
         """One look at a collection ended."""
         self._seconds.observe(seconds)
         self._looks.labels(outcome.result).inc()
+
+    def swept(self, seconds: float) -> None:
+        """A sweep of a store ended."""
+        self._sweeps.observe(seconds)
 
     def drifted(self, count: int) -> None:
         """Somebody else's changes were undone."""

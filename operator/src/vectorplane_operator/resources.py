@@ -117,6 +117,24 @@ class KubeResources:
         for key, uid in before.items():
             self.gone(key, uid)
 
+    async def follow(self) -> None:
+        """Hear of what changes after what we know, until the API server ends that.
+
+        kopf lists for itself, and hands over ten thousand objects one by one before the first
+        change: a new resource would wait for all of them.
+        """
+        newest = max((int(r.version) for r in self._cache.all() if r.version.isdigit()), default=0)
+        try:
+            async for event in self._api.watch(path_of(COLLECTIONS), str(newest or "")):
+                resource = resource_of(event["object"])
+                if event["type"] == "DELETED":
+                    self.gone(resource.key, resource.uid)
+                else:
+                    self.seen(resource)
+        except (ApiUnavailable, Gone) as error:
+            # kopf's own watch, and the next list, find what this one misses.
+            log.warning("watch_ended", error=str(error))
+
     # Writes
 
     async def add_finalizer(self, resource: Resource) -> Resource | None:

@@ -5,7 +5,7 @@ until the lifespan starts.
         settings: ServiceSettings,
         *,
         points: VectorPoints | Callable[[], Awaitable[VectorPoints]],
-        embedders: Mapping[tuple[str, str], Callable[[], Embedder]] = {},
+        embedders: Mapping[tuple[str, str], Callable[[int], Embedder]] = {},
         keys: Sequence[ApiKey] | None = None,
     ) -> FastAPI
 

@@ -56,6 +56,11 @@ def store(**qdrant: Any) -> dict[str, Any]:
     }
 
 
+def with_rules(**rules: Any) -> dict[str, Any]:
+    """A VectorStore with rules."""
+    return {**store(), "spec": {**store()["spec"], **rules}}
+
+
 def without(manifest: dict[str, Any], *keys: str) -> dict[str, Any]:
     """A manifest without some of its fields."""
     return {k: v for k, v in manifest.items() if k not in keys}
@@ -259,6 +264,35 @@ BAD = [
     Row("timeout 0", store(timeoutSeconds=0), "spec.qdrant.timeoutSeconds", "greater than"),
     Row("secret half", store(apiKeySecretRef={"name": "a"}), "spec.qdrant.apiKeySecretRef.key",
         "Required value"),
+    Row("grpc", store(grpcUrl="http://qdrant:6334"), "spec.qdrant.grpcUrl", "unknown field"),
+    Row("defaults of vectors", with_rules(defaults={"vectors": []}), "spec.defaults.vectors",
+        "unknown field"),
+    Row("a default out of bounds", with_rules(defaults={"hnsw": {"m": -1}}), "spec.defaults.hnsw.m",
+        "greater than"),
+    Row("a default that contradicts itself", with_rules(
+        defaults={"quantization": {"type": "Binary", "quantile": 0.99}},
+    ), "spec.defaults.quantization.quantile", "quantile goes only with type Scalar"),
+    Row("no room at all", with_rules(limits={"maxCollections": 0}), "spec.limits.maxCollections",
+        "greater than"),
+    Row("more of one than of all", with_rules(
+        limits={"maxCollections": 1, "maxCollectionsPerNamespace": 2},
+    ), "spec.limits.maxCollectionsPerNamespace", "cannot be more than maxCollections"),
+    Row("a default over the limit", with_rules(
+        limits={"maxReplicationFactor": 1}, defaults={"replication": {"factor": 2}},
+    ), "spec.defaults.replication.factor", "cannot be more than limits.maxReplicationFactor"),
+    Row("In without values", with_rules(
+        allowedNamespaces={"matchExpressions": [{"key": "a", "operator": "In"}]},
+    ), "spec.allowedNamespaces.matchExpressions[0].values", "values go with the operators"),
+    Row("Exists with values", with_rules(
+        allowedNamespaces={
+            "matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}],
+        },
+    ), "spec.allowedNamespaces.matchExpressions[0].values", "values go with the operators"),
+    Row("no such operator", with_rules(
+        allowedNamespaces={"matchExpressions": [{"key": "a", "operator": "Is"}]},
+    ), "spec.allowedNamespaces.matchExpressions[0].operator", "Unsupported value"),
+    Row("no such policy", with_rules(deletionPolicy="Drop"), "spec.deletionPolicy",
+        "Unsupported value"),
     Row("default a text", {**store(), "spec": {**store()["spec"], "default": "yes"}},
         "spec.default", 'boolean: "string"'),
 ]  # fmt: skip
@@ -334,4 +368,37 @@ GOOD = [
         apiKeySecretRef={"namespace": "q", "name": "key", "key": "api-key"},
         tls={"caSecretRef": {"namespace": "q", "name": "ca", "key": "ca.crt"}},
     )}),
+    Row("every namespace", with_rules(allowedNamespaces={})),
+    Row("a store with rules", with_rules(
+        default=True,
+        deletionPolicy="Snapshot",
+        limits={
+            "maxCollections": 10,
+            "maxCollectionsPerNamespace": 10,
+            "maxVectorSize": 65536,
+            "maxReplicationFactor": 3,
+        },
+        allowedNamespaces={
+            "matchLabels": {"vectors": "yes", "kubernetes.io/metadata.name": ""},
+            "matchExpressions": [
+                {"key": "team", "operator": "In", "values": ["a", "b"]},
+                {"key": "team", "operator": "NotIn", "values": ["c"]},
+                {"key": "team", "operator": "Exists"},
+                {"key": "old", "operator": "DoesNotExist", "values": []},
+            ],
+        },
+        defaults={
+            "hnsw": {"m": 8},
+            "quantization": {"type": "Scalar", "quantile": 0.99},
+            "sharding": {"number": 2},
+            "replication": {"factor": 2},
+            "optimizers": {"indexingThreshold": 100},
+            "wal": {"walCapacityMb": 8},
+            "onDiskPayload": True,
+            "strictMode": {"enabled": True, "sparse": [{"name": "text", "maxLength": 5}]},
+            "payloadIndexes": [{"field": "team", "type": "Keyword", "isTenant": True}],
+            "metadata": {"cost-centre": "17"},
+            "snapshots": {"schedule": "0 3 * * *", "keep": 3},
+        },
+    )),
 ]  # fmt: skip

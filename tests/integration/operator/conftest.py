@@ -5,12 +5,14 @@ Qdrant and (always) on the memory engine behind a port.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.controlplane import ControlPlane, controlplane
 from support.engines import Engine
 from support.loops import LoopThread, loop_thread
+from support.mortal import Mortal
 from support.remote_store import StoreServer
 from support.world import Operators, World
 
@@ -31,7 +33,7 @@ def thread() -> Iterator[LoopThread]:
 def engine(request: pytest.FixtureRequest, thread: LoopThread) -> Iterator[Engine]:
     if request.param == "qdrant":
         qdrant = request.getfixturevalue("qdrant")
-        yield Engine("qdrant", qdrant.url, qdrant.api_key)
+        yield Engine("qdrant", qdrant.url, qdrant.api_key, qdrant.snapshots)
         return
     server = StoreServer(thread)
     server.start()
@@ -62,3 +64,11 @@ def world(corner: World) -> World:
     """The same, with the operator that tests share at work."""
     _ = corner.operator
     return corner
+
+
+@pytest.fixture
+def mortal(corner: World, tmp_path: Path) -> Iterator[Mortal]:
+    """An operator in that corner that a test kills."""
+    made = Mortal(corner, tmp_path)
+    yield made
+    made.end()

@@ -8,14 +8,12 @@ one write later each time, until a run needs no kill.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from support.cluster import condition, wait
-from support.proxy import Proxy, Trap
+from support.cluster import condition
+from support.mortal import Mortal, killed
 from support.world import World
 
 DECLARED = {
@@ -40,68 +38,6 @@ EDITED = {
 pytestmark = pytest.mark.timeout(300)
 
 
-class Mortal:
-    """An operator behind a trap, one life after the other."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self._world = world
-        self._kube = Proxy(world.thread, world.cluster.server, str(world.cluster.ca))
-        self._kube.start()
-        theirs = world.plane.operator_kubeconfig.read_text()
-        self._kubeconfig = folder / "mortal.kubeconfig"
-        self._kubeconfig.write_text(theirs.replace(world.cluster.server, self._kube.url))
-        world.operators.stop()
-        # A renewed Lease is a write too: it would spring the trap between two steps, and a new life
-        # would wait for it to run out. What a killed leader leaves is in test_leadership.py.
-        self._operator = world.operators.new(
-            world.engine.command, self._kubeconfig, OPERATOR_LEADER_ELECTION="false"
-        )
-        self._operator.start()
-
-    @property
-    def dead(self) -> bool:
-        return not self._operator.running
-
-    def set_trap(self, write: int) -> None:
-        """It dies after its n-th write from now."""
-        process = self._operator.process
-        assert process
-        self._kube.trap = self._world.proxy.trap = Trap(write, process.kill)
-
-    def heal(self) -> bool:
-        """No more traps; where one sprang it lives again. True where one did."""
-        trap, self._kube.trap, self._world.proxy.trap = self._kube.trap, None, None
-        if not trap or not trap.sprung:
-            return False
-        assert self._operator.process
-        self._operator.process.wait(10)
-        self._operator.start()
-        return True
-
-    def end(self) -> None:
-        self._operator.kill()
-        assert "Traceback" not in self._operator.text()
-        self._kube.stop()
-
-
-@pytest.fixture
-def mortal(corner: World, tmp_path: Path) -> Iterator[Mortal]:
-    made = Mortal(corner, tmp_path)
-    yield made
-    made.end()
-
-
-def _killed(
-    mortal: Mortal, write: int, act: Callable[[], object], done: Callable[[], object]
-) -> bool:
-    """Do something while the operator dies at its n-th write from now, and let it live again. False
-    where it did not take so many."""
-    mortal.set_trap(write)
-    act()
-    wait(lambda: mortal.dead or done(), "it dies, or is done")
-    return mortal.heal()
-
-
 def test_a_creation_survives_a_kill_after_any_write(corner: World, mortal: Mortal) -> None:
     def ready(name: str) -> bool:
         return bool(condition(corner.get(name)).get("status") == "True")
@@ -109,7 +45,7 @@ def test_a_creation_survives_a_kill_after_any_write(corner: World, mortal: Morta
     for write in itertools.count(1):
         name = f"made-{write}"
         act, done = partial(corner.apply, name, **DECLARED), partial(ready, name)
-        died = _killed(mortal, write, act, done)
+        died = killed(mortal, write, act, done)
         resource = corner.ready(name)
 
         assert corner.engine.of(corner.namespace) == {corner.full(f"{name}_1")}
@@ -130,7 +66,7 @@ def test_an_edit_survives_a_kill_after_any_write(corner: World, mortal: Mortal) 
     corner.apply(**DECLARED)
     uid = corner.ready()["metadata"]["uid"]
     for write in itertools.count(1):
-        died = _killed(mortal, write, lambda: corner.apply(**EDITED), ready)
+        died = killed(mortal, write, lambda: corner.apply(**EDITED), ready)
         corner.ready()
 
         assert corner.engine.of(corner.namespace) == {corner.full("products_1")}
@@ -153,7 +89,7 @@ def test_a_deletion_survives_a_kill_after_any_write(corner: World, mortal: Morta
     for write in itertools.count(1):
         corner.apply(**DECLARED)
         corner.ready()
-        died = _killed(mortal, write, corner.delete, gone)
+        died = killed(mortal, write, corner.delete, gone)
         corner.gone()
 
         assert corner.engine.of(corner.namespace) == set()

@@ -92,10 +92,12 @@ class Attack:
         path = cluster.path("VectorCollection", None, namespace)
         self._send("POST", path, manifest | {"metadata": meta, "spec": spec}, meta["name"])
 
-    def edit(self, name: str, spec: Json) -> None:
+    def edit(self, name: str, spec: Any) -> None:
         """Another spec on top of the one that is there."""
         cluster, namespace = self.world.cluster, self.world.namespace
-        spec = affordable(spec) | {"store": self.world.store}
+        spec = affordable(spec)
+        if isinstance(spec, dict):
+            spec["store"] = self.world.store
         path = cluster.path("VectorCollection", name, namespace)
         self._send("PATCH", path, {"spec": spec}, name, "application/merge-patch+json")
 
@@ -116,6 +118,19 @@ class Attack:
             silent = [self.world.get(name) for name in sorted(waiting)[:3]]
             told = f"{error}; seed {SEED}, silent: {json.dumps(silent)[:4000]}"
             raise AssertionError(told) from None
+
+    def gone(self) -> None:
+        """Every resource that is being deleted goes."""
+
+        def rest() -> list[Json]:
+            self.quiet()
+            return self.world.cluster.all("VectorCollection", self.world.namespace)
+
+        try:
+            wait(lambda: not rest(), "all are gone", seconds=PATIENCE, every=0.5)
+        except AssertionError as error:
+            told = [{k: r[k] for k in ("spec", "status") if k in r} for r in rest()[:3]]
+            raise AssertionError(f"{error}; seed {SEED}, left: {json.dumps(told)}") from None
 
     def quiet(self) -> None:
         """The operator lives, and has met nothing that it did not expect."""
@@ -179,8 +194,4 @@ def test_every_manifest_is_refused_or_ends_in_a_condition(attack: Attack) -> Non
 
     for name in attack.taken:
         attack.world.delete(name)
-    wait(
-        lambda: not attack.world.cluster.all("VectorCollection", attack.world.namespace),
-        "all are gone",
-        seconds=PATIENCE,
-    )
+    attack.gone()

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 import pytest
 
 from support.cluster import wait
+from support.engines import REAL_ENGINE
 from support.fleet import Fleet
 from support.world import World
 
-KILLS = int(os.environ.get("KILLS", "6"))
+KILLS = int(os.environ.get("KILLS", "12"))
 RESOURCES = 60
 
-pytestmark = pytest.mark.timeout(240 + 20 * KILLS)
+pytestmark = [REAL_ENGINE, pytest.mark.timeout(240 + 20 * KILLS)]
 
 
 @pytest.fixture

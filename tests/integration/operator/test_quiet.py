@@ -7,6 +7,7 @@ from support.controlplane import ControlPlane
 from support.world import World
 
 _DONE = 'vectorplane_reconcile_total{result="done"}'
+_SWEEPS = "vectorplane_sweep_duration_seconds_count"
 
 
 def test_a_new_resource_is_three_writes(world: World, plane: ControlPlane) -> None:
@@ -39,8 +40,11 @@ def test_a_resync_with_nothing_to_do_writes_nothing(corner: World, plane: Contro
     store = corner.cluster.get("VectorStore", corner.store)
     writes, outside = plane.writes(corner.namespace), list(corner.proxy.writes)
     reads, looks = len(corner.proxy.seen), operator.metrics()[_DONE]
+    sweeps = operator.metrics()[_SWEEPS]
 
-    wait(lambda: operator.metrics()[_DONE] >= looks + 6, "it has looked again and again")
+    wait(lambda: operator.metrics()[_SWEEPS] >= sweeps + 6, "it has swept again and again")
+
+    assert operator.metrics()[_DONE] == looks, "a sweep that finds nothing asks for no look"
 
     assert len(corner.proxy.seen) > reads
     assert corner.proxy.writes == outside
@@ -62,7 +66,8 @@ def test_a_restart_with_nothing_to_do_writes_nothing(world: World, plane: Contro
     writes, outside = plane.writes(world.namespace), list(world.proxy.writes)
 
     operator = world.operator
-    wait(lambda: operator.metrics()[_DONE] >= 5, "it has looked at all of them")
+    wait(lambda: operator.metrics()[_SWEEPS] >= 1, "it has swept the store")
+    assert operator.metrics()["vectorplane_unverified"] == 0
 
     assert [world.get(f"products-{number}") for number in range(5)] == before
     assert plane.writes(world.namespace) == writes

@@ -149,6 +149,8 @@ async def test_peers_of_a_cluster_are_counted() -> None:
         admin = QdrantAdmin(url)
         info = await admin.info()
         assert (info.version, info.peers) == ("1.17.1", 3)
+        # Each peer has a snapshot of its own shards: a deletion must not take one for a whole.
+        assert Capability.SNAPSHOTS not in info.capabilities
         assert Capability.ADD_VECTORS not in info.capabilities
         await admin.close()
 

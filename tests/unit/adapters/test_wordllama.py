@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 pytest.importorskip("wordllama")
 
 from vectorplane.adapters.embeddings import wordllama as module
+from vectorplane.adapters.embeddings.child import ChildEmbedder, ChildEmbedders
 from vectorplane.adapters.embeddings.wordllama import WordLlamaEmbedder
 from vectorplane.errors import StoreRejected
 
@@ -83,3 +87,46 @@ async def test_a_missing_wheel_is_our_error(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StoreRejected, match="extra"):
         await WordLlamaEmbedder().embed(["a"])
+
+
+async def test_a_smaller_size_is_the_beginning_of_the_largest() -> None:
+    [large] = await WordLlamaEmbedder().embed(["red running shoes"])
+    for size in (64, 128):
+        embedder = WordLlamaEmbedder(size)
+        assert embedder.dimensions == size
+        [small] = await embedder.embed(["red running shoes"])
+        length = math.hypot(*large[:size])
+        assert small == pytest.approx([x / length for x in large[:size]], abs=1e-6)
+    with pytest.raises(StoreRejected, match="64, 128, 256, not 100"):
+        WordLlamaEmbedder(100)
+
+
+async def test_a_child_embeds_the_same_and_ends_when_nobody_asks() -> None:
+    child = ChildEmbedder("wordllama", 64, idle=0.1)
+    assert await child.embed([]) == []
+    assert child.pid is None, "nothing was asked, so nothing was loaded"
+    together = await asyncio.gather(*(child.embed([text]) for text in SENTENCES))
+    right = await WordLlamaEmbedder(64).embed(SENTENCES)
+    for [vector], expected in zip(together, right, strict=True):
+        assert vector == pytest.approx(expected, abs=1e-6)
+    while child.pid is not None:
+        await asyncio.sleep(0.02)
+    assert await child.embed(SENTENCES[:1]) == together[0]
+    await child.close()
+
+
+async def test_a_child_says_what_is_wrong_and_one_that_was_killed_is_replaced() -> None:
+    children = ChildEmbedders()
+    with pytest.raises(StoreRejected, match="not 100"):
+        await children("wordllama", 100).embed(["a"])
+    child = children("wordllama", 64)
+    assert isinstance(child, ChildEmbedder)
+    assert children("wordllama", 64) is child
+    before = await child.embed(["a word"])
+    assert child.pid
+    os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(StoreRejected, match="ended by itself"):
+        await child.embed(["a word"])
+    assert await child.embed(["a word"]) == before
+    await children.close()
+    assert child.pid is None

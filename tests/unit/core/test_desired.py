@@ -115,3 +115,13 @@ def test_what_goes_needs_its_policy_only(policy: dict[str, str], expected: str) 
     desired = desired_of(resource(broken, deleting=True), "here")
     assert desired.deletion_policy == expected
     assert desired.deleting
+
+
+def test_what_goes_is_not_asked_what_it_was_restored_from() -> None:
+    spec = {
+        "vectors": [{"name": "", "size": 4, "distance": "Dot"}],
+        "restoreFrom": {"collection": "other", "snapshot": "nonsense.snapshot"},
+    }
+    with pytest.raises(InvalidSpec, match=r"spec\.restoreFrom\.snapshot"):
+        desired_of(resource(spec), "here")
+    assert desired_of(resource(spec, deleting=True), "here").deleting

@@ -29,8 +29,9 @@ from vectorplane.domain.tenancy import (
     pool_name,
     pool_owner,
 )
+from vectorplane.observe import observe
 from vectorplane.ports.vectors import Point
-from vectorplane.reconcile import observe, reconcile
+from vectorplane.reconcile import reconcile
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from support.worlds import (
 )
 from vectorplane.domain.model import AdoptionPolicy, Desired
 from vectorplane.domain.plan import plan
-from vectorplane.reconcile import observe
+from vectorplane.observe import observe
 
 Situation = tuple[Desired, World]
 

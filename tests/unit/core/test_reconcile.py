@@ -8,9 +8,17 @@ from dataclasses import replace
 import pytest
 
 from vectorplane.adapters.vectors.memory import MemoryStore
-from vectorplane.domain.model import DeletionPolicy, Desired, Index, Key, Settings
-from vectorplane.domain.status import Outcome
+from vectorplane.domain.model import (
+    DeletionPolicy,
+    Desired,
+    Index,
+    Key,
+    Settings,
+    SnapshotWish,
+)
+from vectorplane.domain.status import Outcome, status_of
 from vectorplane.errors import StoreOverloaded, StoreRejected, StoreTimeout, VectorplaneError
+from vectorplane.ports.vectors import Point
 from vectorplane.reconcile import reconcile
 
 pytestmark = pytest.mark.anyio
@@ -99,7 +107,10 @@ async def test_a_deletion_follows_its_policy(policy: DeletionPolicy) -> None:
     gone: Outcome = await reconcile(replace(WISH, deleting=True, deletion_policy=policy), store)
     assert gone.deleted
     listing = await store.listing()
-    if policy is DeletionPolicy.DELETE:
+    assert [t.collection for t in gone.snapshots] == (
+        ["shop.products_1"] if policy is DeletionPolicy.SNAPSHOT else []
+    )
+    if policy is not DeletionPolicy.RETAIN:
         assert not listing.collections
         assert not listing.aliases
     else:
@@ -108,6 +119,44 @@ async def test_a_deletion_follows_its_policy(policy: DeletionPolicy) -> None:
         assert left.record is not None
         assert left.record.owner is None
         assert "shop.products" in listing.aliases
+
+
+async def test_a_snapshot_is_told_of_whatever_comes_after_it() -> None:
+    """Else nobody would know of it, and the next look would take another one."""
+    store = Failing("drop_snapshot", lambda: StoreTimeout("no answer"))
+    await reconcile(WISH, store)
+    wish = SnapshotWish(True, (("shop.products_1", "old.snapshot"),))
+    now = "2026-03-01T02:00:00Z"
+    outcome = await reconcile(replace(WISH, snapshot=wish, now=now), store)
+    assert outcome.trouble is not None
+    assert outcome.trouble.retry
+    assert [t.collection for t in outcome.snapshots] == ["shop.products_1"]
+    assert outcome.snapshots[0].time == now, "by our clock"
+    status = status_of(WISH, outcome, {}, now=now, store=None, endpoint=None)
+    assert status["snapshots"]["last"] == now
+    assert len(status["snapshots"]["kept"]) == 1
+
+
+@pytest.mark.parametrize("again", ["another", None])
+async def test_what_never_served_begins_with_what_is_declared_now(again: str | None) -> None:
+    """A mistyped snapshot is mended by an edit, or given up by one."""
+    store = MemoryStore()
+    await reconcile(WISH, store)
+    await store.upsert("shop.products_1", [Point(1, [1.0, 0, 0, 0])])
+    taken = await store.take_snapshot("shop.products_1")
+    other = replace(WISH, key=Key("shop", "other"), uid="they", aliases=frozenset())
+    wrong = replace(other, restore="shop.products_1/wrong.snapshot")
+    first = await reconcile(wrong, store)
+    assert first.trouble is not None
+    assert "wrong.snapshot" in first.trouble.message
+    assert "shop.other" not in (await store.listing()).aliases
+    right = f"shop.products_1/{taken.name}" if again else None
+    second = await reconcile(replace(other, restore=right), store)
+    assert second.trouble is None
+    assert await store.count("shop.other") == (1 if again else 0)
+    third = await reconcile(replace(other, restore=right), store)
+    assert third.changed == ()
+    assert "shop.other_2" not in (await store.listing()).collections
 
 
 async def test_a_deletion_that_the_store_does_not_answer_is_not_done() -> None:

@@ -106,6 +106,20 @@ async def test_a_dear_list_is_used_for_a_while_with_our_own_changes_in_it(
     assert store.calls.count("listing") == 1
 
 
+async def test_a_list_that_was_under_way_during_a_change_is_not_kept(
+    store: Counted, view: StoreView
+) -> None:
+    store.slow = 0.05
+    under_way = asyncio.create_task(view.listing())
+    while not store.calls:
+        await asyncio.sleep(0)
+    store.slow = 0.0
+    await view.create("shop.products_1", SETTINGS, RECORD)
+    store.slow = 0.05
+    await under_way
+    assert (await view.listing()).collections == {"shop.products_1"}
+
+
 async def test_a_list_that_fails_fails_all_who_wait_and_none_after(
     store: Counted, view: StoreView
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_resource_that_an_older_version_took_has_no_plan_but_a_reason(
 
     monkeypatch.setattr(planning, "desired_of", refuse)
     code, out, _ = run("plan", "-f", file)
-    assert (code, out) == (1, "shop/products: spec.vectors: no\n")
+    assert (code, out) == (1, "shop/products: InvalidSpec: spec.vectors: no\n")
     planned = planning.Preview(KEY, None)
     assert list(planned.lines()) == ["shop/products: no plan"]
 

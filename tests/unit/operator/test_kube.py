@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from vectorplane.errors import ApiUnavailable, NotLeading, SecretUnreadable
 from vectorplane.spec_store import SecretKeyRef
 from vectorplane_operator import kube
 from vectorplane_operator.fence import Fence
-from vectorplane_operator.kube import Api, Forbidden, Gone, Stale, path_of
+from vectorplane_operator.kube import Api, Forbidden, Gone, Stale, as_yaml, path_of
 
 pytestmark = pytest.mark.anyio
 REF = SecretKeyRef(namespace="here", name="qdrant", key="api-key")
@@ -201,6 +202,14 @@ async def test_writes_say_who_writes(api: Api, server: Server) -> None:
     assert server.asked[1].query["force"] == "true"
     assert server.bodies[0] == '{"metadata": {}}'
     assert server.asked[0].headers["User-Agent"].startswith("vectorplane-operator/")
+
+
+def test_what_is_applied_is_json_and_yaml() -> None:
+    odd = "".join(map(chr, range(1, 0xD800))) + "\ue000\ufeff\ufffe\uffff\U000242b7\U0010ffff"
+    body = {"status": {"message": odd, "count": 3, "share": 0.5, "none": None, "on": True}}
+    text = as_yaml(body)
+    assert json.loads(text) == body
+    assert yaml.safe_load(text) == body
 
 
 async def test_who_does_not_lead_reads_and_writes_nothing(api: Api, server: Server) -> None:

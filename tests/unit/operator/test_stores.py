@@ -3,128 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from support.kube_double import KubeDouble
-from support.stores import COSINE
-from vectorplane.adapters.vectors.memory import MemoryStore
-from vectorplane.domain.model import Key, Record
+from support.stores_world import StoresWorld as World
+from support.stores_world import living, resource, spec
 from vectorplane.errors import (
     ApiUnavailable,
     InvalidInput,
-    LimitExceeded,
-    NamespaceNotAllowed,
     SecretUnreadable,
     StoreMissing,
     StoreRejected,
     StoreUnauthorized,
     StoreUnreachable,
-    VectorplaneError,
 )
-from vectorplane.ports.resources import Resource
-from vectorplane.ports.vectors import StoreInfo
-from vectorplane_operator.admission import LabelsUnread
-from vectorplane_operator.connection import Connection
 from vectorplane_operator.kube import STORES, path_of
-from vectorplane_operator.stores import InvalidStore, KubeStores, store_of
+from vectorplane_operator.stores import InvalidStore
 
 pytestmark = pytest.mark.anyio
-
-
-class Client(MemoryStore):
-    """A client that can fail, and knows what it was made of."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self.connection = connection
-        self.closed = False
-        self.failing: VectorplaneError | None = None
-
-    async def info(self) -> StoreInfo:
-        if self.failing:
-            raise self.failing
-        return await super().info()
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-class World:
-    def __init__(self) -> None:
-        self.api = KubeDouble()
-        self.clients: list[Client] = []
-        self.affected: list[str] = []
-        self.looks: list[str] = []
-        self.up: dict[str, bool | None] = {}
-        self.collections: list[Resource] = []
-        self.stores = self.another()
-
-    def another(self, resync: float = 60.0) -> KubeStores:
-        return KubeStores(
-            self.api,
-            self.connect,
-            collections=self.all,
-            affected=self.affected.append,
-            look_soon=self.looks.append,
-            watcher=self,
-            resync=resync,
-        )
-
-    def connect(self, connection: Connection) -> Client:
-        self.clients.append(Client(connection))
-        return self.clients[-1]
-
-    def all(self) -> Iterable[Resource]:
-        return self.collections
-
-    def store(self, name: str, up: bool | None) -> None:
-        self.up[name] = up
-
-    def put(self, name: str = "main", uid: str | None = None, **rest: Any) -> None:
-        self.stores.seen(store_of(self.make(name, uid, **rest)))
-
-    def make(self, name: str = "main", uid: str | None = None, **rest: Any) -> Any:
-        spec = {"qdrant": {"url": "http://qdrant:6333"}, "default": True}
-        return self.api.put(
-            path_of(STORES, name=name), name=name, uid=uid or name, **({"spec": spec} | rest)
-        )
-
-    async def there(self, *names: str) -> None:
-        """Make the collections of resources in the store."""
-        _, admin = await self.stores.find("main")
-        for name in names:
-            await admin.create(f"shop.{name}_1", COSINE, Record(owner=None))
-
-    def says(self, name: str = "main") -> str:
-        status = self.api.objects[path_of(STORES, name=name)]["status"]
-        reason: str = status["conditions"][0]["reason"]
-        return reason
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def spec(**qdrant: Any) -> Any:
-    return {"qdrant": {"url": "http://qdrant:6333", **qdrant}, "default": False}
-
-
-def ruled(**rules: Any) -> Any:
-    return {**spec(), "default": True, **rules}
-
-
-def resource(name: str, **rest: Any) -> Resource:
-    return Resource(Key("shop", name), f"uid-{name}", 1, "2026-01-01T00:00:00Z", {}, **rest)
-
-
-def living(found: Resource) -> Resource:
-    collection = {"physical": f"{found.key.collection}_1"}
-    return replace(found, status={"store": "main", "collection": collection})
 
 
 KEYED = {"apiKeySecretRef": {"namespace": "here", "name": "key", "key": "key"}}
@@ -298,111 +199,6 @@ async def test_a_list_finds_what_a_watch_missed(world: World) -> None:
     assert (await world.stores.find("new"))[0] == "new"
     with pytest.raises(StoreMissing):
         await world.stores.find("missed")
-
-
-# Rules
-
-
-async def settle() -> None:
-    """Let what was begun in the background end."""
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-async def test_rules_that_change_have_the_collections_looked_at_and_keep_the_client(
-    world: World,
-) -> None:
-    world.put()
-    await world.stores.look("main")
-    _, client = await world.stores.find("main")
-    assert world.stores.admit("main", resource("products")).spec == {}
-
-    world.put(spec=ruled(defaults={"hnsw": {"m": 8}}))
-    assert world.affected == ["main", "main"]
-    assert (await world.stores.find("main"))[1] is client
-    assert world.stores.admit("main", resource("products")).spec == {"hnsw": {"m": 8}}
-
-
-async def test_a_namespace_is_read_when_a_newcomer_needs_it_and_again_when_it_is_old(
-    world: World,
-) -> None:
-    allowed = ruled(allowedNamespaces={"matchLabels": {"vectors": "yes"}})
-    world.put(spec=allowed)
-    newcomer = resource("products")
-    assert world.stores.admit("main", living(newcomer)), "what is there already asks nobody"
-    for _ in range(3):
-        with pytest.raises(LabelsUnread):
-            world.stores.admit("main", newcomer)
-    await settle()
-    assert world.api.calls == [("get", "/api/v1/namespaces/shop")], "it is asked once"
-
-    with pytest.raises(NamespaceNotAllowed):
-        world.stores.admit("main", newcomer)
-    assert len(world.api.calls) == 1, "and not again while it is fresh"
-
-
-async def test_labels_that_are_old_are_read_again_and_too_old_ones_not_believed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.put(spec=ruled(allowedNamespaces={"matchLabels": {"vectors": "yes"}}))
-    world.api.put("/api/v1/namespaces/shop", labels={"vectors": "yes"})
-    newcomer = resource("products")
-    with pytest.raises(LabelsUnread):
-        world.stores.admit("main", newcomer)
-    await settle()
-    assert world.stores.admit("main", newcomer) == newcomer
-    world.affected.clear()
-
-    loop, late = asyncio.get_running_loop(), 31.0
-    now = loop.time
-    monkeypatch.setattr(loop, "time", lambda: now() + late)
-    world.api.put("/api/v1/namespaces/shop", labels={"vectors": "no"})
-    assert world.stores.admit("main", newcomer) == newcomer
-    await settle()
-    assert world.affected == ["main"]
-    with pytest.raises(NamespaceNotAllowed):
-        world.stores.admit("main", newcomer)
-
-    late += 91.0
-    with pytest.raises(LabelsUnread):
-        world.stores.admit("main", newcomer)
-    await settle()
-    await world.stores.close()
-
-
-async def test_labels_that_cannot_be_read_are_asked_for_again(world: World) -> None:
-    world.put(spec=ruled(allowedNamespaces={}))
-    world.api.failing = ApiUnavailable("away")
-    with pytest.raises(LabelsUnread):
-        world.stores.admit("main", resource("products"))
-    await settle()
-    world.api.failing = None
-    with pytest.raises(LabelsUnread):
-        world.stores.admit("main", resource("products"))
-    await world.stores.close()
-
-
-async def test_who_was_let_in_a_moment_ago_has_its_place(world: World) -> None:
-    world.put(spec=ruled(limits={"maxCollections": 1}))
-    young, old = (
-        resource("young"),
-        replace(resource("old"), created="2025-01-01T00:00:00Z"),
-    )
-    world.collections = [young]
-    assert world.stores.admit("main", young)
-    world.collections = [young, old]
-    with pytest.raises(LimitExceeded, match="has 1"):
-        world.stores.admit("main", old)
-    assert world.stores.admit("main", young)
-
-    world.collections = [old]
-    assert world.stores.admit("main", old), "who is deleted leaves its place"
-    with pytest.raises(LimitExceeded):
-        world.stores.admit("main", resource("next"))
-
-    world.collections = []
-    await world.stores.refresh()
-    assert world.stores.admit("main", resource("next"))
 
 
 async def test_a_store_that_came_back_empty_is_told_once(world: World) -> None:

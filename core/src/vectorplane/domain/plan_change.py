@@ -53,7 +53,11 @@ def plan_change(desired: Desired, observed: Observed, current: Collection) -> Pl
     """`current` serves the resource's name, or shall again."""
     settings, lacking = possible(desired, observed.capabilities)
     fixed = _immutable_differences(desired, observed, current, settings)
-    if desired.rollback and (back := plan_rollback(desired, observed, current, bool(fixed))):
+
+    def differs(collection: Collection) -> bool:
+        return bool(_immutable_differences(desired, observed, collection, settings))
+
+    if desired.rollback and (back := plan_rollback(desired, observed, current, differs)):
         return replace(back, lacking=lacking)
     problem = taken_alias(desired, observed, current) or _taken_index(desired, current)
     if fixed and not problem:

@@ -16,7 +16,7 @@ A copy never serves before every point is in it, and what it replaces is kept fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vectorplane.domain import names
@@ -51,6 +51,7 @@ from vectorplane.domain.policy import (
     ownership,
     record_of,
     released,
+    vector_of,
 )
 
 
@@ -67,6 +68,8 @@ def plan_rebuild(
     """`fixed` are the differences that only a new collection can take away. With `tenant`,
     `current` is a pool and only the points of that tenant go over.
     """
+    if tenant:
+        fixed = [*fixed, *_of_vectors(settings, current)]
     embed, problem = _way_over(desired, observed, current, fixed)
     if problem:
         return Plan(collection=current.name, stalled=problem, lacking=lacking)
@@ -111,10 +114,15 @@ def plan_rebuild(
 
 
 def plan_rollback(
-    desired: Desired, observed: Observed, current: Collection, differs: bool
+    desired: Desired,
+    observed: Observed,
+    current: Collection,
+    differs: Callable[[Collection], bool],
 ) -> Plan | None:
     """The way back to the collection before the last rebuild; None where the plan goes on as ever,
-    for what serves is as declared."""
+    for what serves is as declared. `differs` says whether a collection is not as declared, in what
+    only a new one can have.
+    """
     number = names.number(desired.name, current.name) or 0
     ours = [
         (n, c)
@@ -133,16 +141,11 @@ def plan_rollback(
         ]
         if record_of(current).retired:
             actions += [*released(current), WriteRecord(current.name, _serving(desired, current))]
-        if not differs:
-            return None if not actions else Plan(tuple(actions), current.name)
-        message = (
-            f"{current.name} serves again, as the annotation vectorplane.dev/rollback asks, and is "
-            "not as declared; change the spec back, or remove the annotation to rebuild anew"
-        )
-        return Plan(tuple(actions), current.name, Problem("RolledBack", message))
+        problem = _rolled_back(current) if differs(current) else None
+        return Plan(tuple(actions), current.name, problem) if actions or problem else None
     earlier = [c for n, c in ours if n < number and record_of(c).retired]
     if not earlier:
-        if not differs:
+        if not differs(current):
             return None
         message = "the annotation vectorplane.dev/rollback asks for a collection that is not kept"
         return Plan((), current.name, Problem("NothingToRollBack", message))
@@ -156,7 +159,16 @@ def plan_rollback(
             WriteRecord(back.name, _serving(desired, back)),
         ),
         back.name,
+        _rolled_back(back) if differs(back) else None,
     )
+
+
+def _rolled_back(serving: Collection) -> Problem:
+    message = (
+        f"{serving.name} serves again, as the annotation vectorplane.dev/rollback asks, and is not "
+        "as declared; change the spec back, or remove the annotation to rebuild anew"
+    )
+    return Problem("RolledBack", message)
 
 
 def _serving(desired: Desired, collection: Collection) -> Record:
@@ -178,6 +190,16 @@ def _copies(desired: Desired, observed: Observed, current: Collection) -> list[C
 
 def _differs(settings: Settings, copy: Collection) -> bool:
     return any(immutable(d.path) for d in differences(settings, copy.settings))
+
+
+def _of_vectors(settings: Settings, pool: Collection) -> list[Difference]:
+    """What a tenant declares otherwise of vectors that the pool has too."""
+    have = {vector_of(p) for p in pool.settings}
+    return [
+        d
+        for d in differences(settings, pool.settings)
+        if immutable(d.path) and (v := vector_of(d.path)) and v in have
+    ]
 
 
 def _way_over(

@@ -225,6 +225,14 @@ def repairs_of(desired: Desired, outcome: Outcome, previous: Mapping[str, Any]) 
     return [Event("Normal", "DriftRepaired", "; ".join(changed))]
 
 
+def last_words(outcome: Outcome) -> list[Event]:
+    """What must be told of a resource whose status goes with it: the snapshots to restore from."""
+    return [
+        Event("Normal", "SnapshotTaken", f"snapshot {t.name} of {t.collection}, {t.size} bytes")
+        for t in outcome.snapshots
+    ]
+
+
 _OWN_DOING = ("take a snapshot", "drop snapshot", "drop collection", "delete the points", "record ")
 """Actions, in words, that are no answer to somebody else's change."""
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vectorplane.errors import InvalidInput, NotFound, Stalled
+from vectorplane.cli import KUBECTL
+from vectorplane.errors import InvalidInput, NotFound, Stalled, StoreUnreachable
 from vectorplane_service.local.data import DataFolder
 
 if TYPE_CHECKING:
@@ -213,35 +214,81 @@ def get(name: str | None, namespace: str | None, output: str, data: DataFolder) 
 
 
 @click.command()
-@_files(required=True)
+@click.argument("name", required=False)
+@_files(required=False)
+@click.option("-n", "--namespace", help="The namespace of NAME.")
 @_data_dir
-@click.option("--qdrant-url", help="Plan against this Qdrant server; its key is QDRANT_API_KEY.")
+@click.option(
+    "--qdrant-url",
+    help="Plan against this Qdrant server; its key is QDRANT_API_KEY. With --cluster it is the "
+    "address of the VectorStore as it is reached from here.",
+)
 @click.option("--cluster", is_flag=True, help="Plan against the cluster that kubectl speaks with.")
+@click.option("--context", help="The context of kubectl.")
+@click.option("--kubeconfig", help="The kubeconfig of kubectl.")
 @click.option(
     "--exit-code",
     "exit_code",
     is_flag=True,
     help="Exit with 0 for no changes, 2 for changes, 1 where a person must act first.",
 )
+@click.pass_context
 def plan(
+    context_of_call: click.Context,
+    name: str | None,
     paths: Sequence[Path],
+    namespace: str | None,
     data: DataFolder,
     qdrant_url: str | None,
     cluster: bool,
+    context: str | None,
+    kubeconfig: str | None,
     exit_code: bool,
 ) -> None:
-    """Show what `apply` would do, and do nothing."""
+    """Show what is to be done for manifests, or for NAME as it is there, and do nothing.
+
+    Of manifests (-f): what `apply` would do. Of a VectorCollection by its NAME: what is pending,
+    for instance a refused change, a rebuild, or drift.
+    """
+    from vectorplane_service.local.kubectl import Kubectl
     from vectorplane_service.local.manifests import read_all
     from vectorplane_service.local.planning import previews
+    from vectorplane_service.local.records import Wish
     from vectorplane_service.local.targets import target
 
-    wishes = read_all(paths).wishes
+    if bool(name) == bool(paths):
+        raise click.UsageError("Give a name, or manifests with -f: one of the two.")
+    cluster = cluster or context_of_call.find_root().info_name == KUBECTL
+    given = (("--context", context), ("--kubeconfig", kubeconfig))
+    kubectl = Kubectl(tuple(f"{flag}={value}" for flag, value in given if value))
+    if name is None:
+        wishes: Sequence[Wish] = read_all(paths).wishes
+    else:
+        live = (
+            kubectl.resource(name, namespace)
+            if cluster
+            else _one(_known(data), name, namespace).resource
+        )
+        wishes = [Wish(live.key, live.spec, live.annotations)]
 
     async def make() -> list[Any]:
-        async with target(data, wishes, qdrant_url, cluster) as chosen:
-            return await previews(wishes, chosen.known, chosen.store, chosen.cluster)
+        async with target(data, wishes, qdrant_url, cluster, kubectl) as chosen:
+            return await previews(
+                wishes,
+                chosen.known,
+                chosen.store,
+                chosen.cluster,
+                admit=chosen.admit,
+                likely=chosen.likely,
+            )
 
-    found = asyncio.run(make())
+    try:
+        found = asyncio.run(make())
+    except StoreUnreachable as error:
+        if not cluster or qdrant_url:
+            raise
+        hint = "its address may be the cluster's own: say with --qdrant-url how it is reached here"
+        raise StoreUnreachable(f"{error.message}; {hint}") from error
     for preview in found:
         for text in preview.lines():
             click.echo(text)

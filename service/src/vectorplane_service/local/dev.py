@@ -172,11 +172,11 @@ def _concerned(files: ResourceFiles, paths: set[Path]) -> set[Key] | None:
     return {key for path in real if (key := files.key_of(path)) is not None}
 
 
-def _wordllama() -> Embedder:
+def _wordllama(dimensions: int) -> Embedder:
     """Loaded at the first text: it takes a second, and not every collection has text."""
     from vectorplane.adapters.embeddings.wordllama import WordLlamaEmbedder
 
-    return WordLlamaEmbedder()
+    return WordLlamaEmbedder(dimensions)
 
 
 def _greet(options: Options, url: str) -> None:

@@ -6,7 +6,7 @@ or as the one that the ownership record in Qdrant names; without any of these, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from vectorplane.domain.actions import (
 )
 from vectorplane.domain.model import Key, Owner, Record
 from vectorplane.domain.plan import Plan
+from vectorplane.domain.status import COLLECTION_READY, READY, condition_of
 from vectorplane.errors import VectorplaneError
 from vectorplane.ports.resources import Resource
 from vectorplane.ports.vectors import VectorAdmin
@@ -37,10 +38,12 @@ class Preview:
     key: Key
     plan: Plan | None
     error: VectorplaneError | None = None
+    notes: tuple[str, ...] = ()
+    """What the resource that is there says of itself."""
 
     @property
     def changes(self) -> bool:
-        return bool(self.plan and self.plan.actions)
+        return bool(self.plan and not self.plan.nothing)
 
     @property
     def stands(self) -> bool:
@@ -49,42 +52,59 @@ class Preview:
 
     def lines(self) -> Iterator[str]:
         if self.plan is None:
-            yield f"{self.key}: {self.error.message if self.error else 'no plan'}"
+            said = f"{self.error.reason}: {self.error.message}" if self.error else "no plan"
+            yield f"{self.key}: {said}"
             return
         plan = self.plan
-        if not plan.actions and not plan.stalled:
+        if plan.nothing and not plan.stalled and not self.notes:
             yield f"{self.key}: no changes"
         else:
             yield f"{self.key}:"
         new = any(isinstance(action, CreateCollection) for action in plan.actions)
         for action in plan.actions:
             yield f"  {_sign(action, new)} {action}"
+        if plan.rebuild:
+            yield f"  ~ {plan.rebuild}"
         if plan.stalled:
             yield f"  ! stalled: {plan.stalled.reason}: {plan.stalled.message}"
         if plan.lacking:
             yield f"  left out, for this engine has none: {', '.join(plan.lacking)}"
+        if plan.nothing and not plan.stalled and self.notes:
+            yield "  nothing is to be done in the store"
+        yield from (f"  {note}" for note in self.notes)
 
 
 async def previews(
-    wishes: Sequence[Wish], known: Iterable[Resource], store: VectorAdmin, cluster: str | None
+    wishes: Sequence[Wish],
+    known: Iterable[Resource],
+    store: VectorAdmin,
+    cluster: str | None,
+    *,
+    admit: Callable[[Resource], Resource] = lambda resource: resource,
+    likely: str = "new",
 ) -> list[Preview]:
     """One for each wish. `known` are the resources that there are; `cluster` is None where only
-    the records in the store tell."""
+    the records in the store tell, and `likely` stands for it where they do not. `admit` makes of a
+    resource what the store takes."""
     cache = ResourceCache()
     for resource in known:
         cache.put(resource)
     records = {} if cluster else {wish.key: await _record(wish.key, store) for wish in wishes}
+    live = {wish.key: cache.get(wish.key) for wish in wishes}
     wished = [_wished(wish, cache.get(wish.key), records.get(wish.key)) for wish in wishes]
     for resource in wished:
         cache.put(resource)
     found = []
     for resource in wished:
         owner = _owner(records.get(resource.key))
-        theirs = owner.cluster if owner and owner.uid == resource.uid else "new"
+        theirs = owner.cluster if owner and owner.uid == resource.uid else None
         try:
-            desired = desired_of(resource, cluster or theirs, cache.rivals(resource.key))
+            here = cluster or theirs or await _pool_cluster(resource, store) or likely
+            rivals = cache.rivals(resource.key)
+            desired = desired_of(admit(resource), here, rivals, now())
             planned, _ = await preview(desired, store)
-            found.append(Preview(resource.key, planned))
+            notes = tuple(_notes(resource, live[resource.key], planned))
+            found.append(Preview(resource.key, planned, notes=notes))
         except VectorplaneError as error:
             found.append(Preview(resource.key, None, error))
     return found
@@ -109,6 +129,31 @@ async def _record(key: Key, store: VectorAdmin) -> Record | None:
     if found is None or owner is None:
         return None
     return found.record if (owner.namespace, owner.name) == (key.namespace, key.name) else None
+
+
+async def _pool_cluster(resource: Resource, store: VectorAdmin) -> str | None:
+    """The cluster of the pool that a resource is a tenant of."""
+    marker = f"{resource.key.collection}@{resource.uid}"
+    pool = (await store.listing()).aliases.get(marker)
+    owner = _owner(found.record) if pool and (found := await store.describe(pool)) else None
+    return owner.cluster if owner else None
+
+
+def _notes(resource: Resource, live: Resource | None, plan: Plan) -> Iterator[str]:
+    """What of a plan comes from an edit, and what from somebody else."""
+    if live is None:
+        return
+    status = live.status
+    ready, collection = condition_of(status, READY), condition_of(status, COLLECTION_READY)
+    same = live.spec == resource.spec and collection.get("observedGeneration") == live.generation
+    if same and collection.get("reason") == "AsDeclared" and not plan.nothing:
+        yield "drift: the resource was as declared, and something in the store was changed since"
+    rebuild = status.get("rebuild") or {}
+    if rebuild.get("phase") not in (None, "Done"):
+        done = f"{rebuild.get('copied', 0)} of {rebuild.get('total', 0)} points copied"
+        yield f"rebuild: {rebuild['phase']}, {rebuild.get('target')}: {done}"
+    if ready and ready.get("status") != "True":
+        yield f"now: Ready is {ready['status']}, {ready['reason']}: {ready['message']}"
 
 
 def _owner(record: Record | None) -> Owner | None:

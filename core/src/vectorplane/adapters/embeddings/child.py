@@ -81,6 +81,15 @@ class ChildEmbedder:
         vectors: list[list[float]] = answer
         return vectors
 
+    async def close(self) -> None:
+        """End the child, and wait for that."""
+        process = self._process
+        if self._end:
+            self._end.cancel()
+        self._stop()
+        if process:
+            await process.wait()
+
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process and process.stdin:
@@ -95,6 +104,10 @@ class ChildEmbedders:
 
     def __call__(self, model: str, dimensions: int) -> Embedder:
         return self._made.setdefault((model, dimensions), ChildEmbedder(model, dimensions))
+
+    async def close(self) -> None:
+        for child in self._made.values():
+            await child.close()
 
 
 def main(model: str, dimensions: int) -> None:

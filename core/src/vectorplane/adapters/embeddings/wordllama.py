@@ -73,7 +73,7 @@ class _Model:
             self._tokenizer.no_padding()
             with safe_open(folder / WEIGHTS, framework="np") as file:
                 weights: Any = file.get_tensor("embedding.weight")
-                self._weights = weights[:, :dimensions]
+                self._weights = numpy.ascontiguousarray(weights[:, :dimensions])
         except Exception as error:  # safetensors and tokenizers raise errors of their own making
             raise StoreRejected(f"the embedder's files cannot be read: {error}") from error
 
