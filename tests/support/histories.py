@@ -5,7 +5,7 @@ the properties of rebuilds, rollbacks and promotions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from vectorplane.domain.model import (
     ChangePolicy,
     DeletionPolicy,
     Desired,
+    Progress,
     RebuildPolicy,
     Record,
     Settings,
@@ -117,17 +118,18 @@ def wishes(draw: st.DrawFn, *, possible: bool = False) -> Desired:
 kills = st.lists(st.integers(1, 12), max_size=4)
 
 
-async def begun(first: Desired) -> MortalStore:
+async def begun(first: Desired) -> Life:
     """A store with the resource's collection and its points in it, and with a neighbour's."""
     store = MortalStore()
     await store.create(f"{NEIGHBOUR}_1", PLAIN, Record(THEM))
     await store.change_aliases({NEIGHBOUR: f"{NEIGHBOUR}_1"}, frozenset())
     await store.upsert(NEIGHBOUR, [Point(1, POINTS[1], {"whose": "theirs"})])
-    await settle(replace(first, paused=False, rollback=False, now=time(0)), store)
+    life = Life(store)
+    await life.settle(replace(first, paused=False, rollback=False, now=time(0)))
     tenants = [KEY.collection, "shop.neighbour"] if first.pool else [None]
     for tenant in tenants:
         await store.upsert(KEY.collection, [_stored(tenant, n) for n in POINTS])
-    return store
+    return life
 
 
 def _stored(tenant: str | None, number: int) -> Point:
@@ -142,26 +144,38 @@ def time(step: int) -> str:
     return f"2026-01-01T{step:02}:00:00Z"
 
 
-async def settle(desired: Desired, store: MortalStore, deaths: Iterable[int] = ()) -> Outcome:
-    """Look, with the progress in the status, until nothing is left to do; killed and started again
-    after those numbers of writes."""
-    left = list(deaths)
-    progress = None
-    for _ in range(_LOOKS):
-        store.left = left.pop(0) if left else None
-        try:
-            outcome = await reconcile(replace(desired, progress=progress), store)
-        except Killed:
-            continue
-        finally:
-            store.left = None
-        assert not (outcome.trouble and outcome.trouble.retry), outcome.trouble
-        done = outcome.progress is None or outcome.progress.phase == "Done"
-        progress = None if done else outcome.progress
-        assert progress is None or progress.phase != "Failed", progress
-        if (await plan_for(replace(desired, progress=progress), store)).nothing:
-            return outcome
-    raise AssertionError(f"not settled: {await plan_for(desired, store)}")
+@dataclass
+class Life:
+    """A store, and the status of the resource that lives in it."""
+
+    store: MortalStore
+    progress: Progress | None = None
+
+    async def live(self, desired: Desired, deaths: Iterable[int], looks: int) -> Outcome | None:
+        """Look until nothing is left to do; killed and started again after those numbers of
+        writes. None where that many looks were not enough."""
+        left = list(deaths)
+        for _ in range(looks):
+            self.store.left = left.pop(0) if left else None
+            try:
+                outcome = await reconcile(replace(desired, progress=self.progress), self.store)
+            except Killed:
+                continue
+            finally:
+                self.store.left = None
+            assert not (outcome.trouble and outcome.trouble.retry), outcome.trouble
+            self.progress = outcome.progress
+            if self.progress and self.progress.phase == "Done":
+                self.progress = None
+            assert self.progress is None or self.progress.phase != "Failed", self.progress
+            if (await plan_for(replace(desired, progress=self.progress), self.store)).nothing:
+                return outcome
+        return None
+
+    async def settle(self, desired: Desired, deaths: Iterable[int] = ()) -> Outcome:
+        outcome = await self.live(desired, deaths, _LOOKS)
+        assert outcome, f"not settled: {await plan_for(desired, self.store)}"
+        return outcome
 
 
 async def content(store: MemoryStore, name: str, tenant: str | None) -> Mapping[PointId, int]:

@@ -105,7 +105,7 @@ class Api:
 
     async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[Json]:
         """Events since a resourceVersion, until the server ends the watch, after `seconds` at the
-        latest. Raises `Gone` where the version is too old."""
+        latest. Raises `ApiUnavailable` where the version is too old."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
         timeout = aiohttp.ClientTimeout(total=seconds + 10.0)
         with _reached():

@@ -188,6 +188,30 @@ async def test_a_list_is_read_page_by_page(api: Api, server: Server) -> None:
     assert server.asked[0].query["limit"] == "1"
 
 
+async def test_a_watch_gives_events_until_the_server_ends_it(api: Api, server: Server) -> None:
+    lines = [b'{"type": "ADDED", "object": {"n": 1}}\n', b'{"type": "DELETED", "object": {}}\n']
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"".join(lines))
+
+    server.answer = answer
+    events = [event async for event in api.watch("/list", "7")]
+    assert [event["type"] for event in events] == ["ADDED", "DELETED"]
+    assert server.asked[0].query["resourceVersion"] == "7"
+    assert server.asked[0].query["watch"] == "true"
+
+
+@pytest.mark.parametrize("how", ["status", "event"])
+async def test_a_watch_of_a_version_that_is_too_old(api: Api, server: Server, how: str) -> None:
+    status = {"code": 410, "message": "too old resource version"}
+    if how == "status":
+        server.always(410, status)
+    else:
+        server.always(200, {"type": "ERROR", "object": status})
+    with pytest.raises(ApiUnavailable, match="410: too old"):
+        _ = [event async for event in api.watch("/list", "7")]
+
+
 async def test_writes_say_who_writes(api: Api, server: Server) -> None:
     await api.merge("/a", {"metadata": {}})
     await api.apply("/a/status", {"status": {}})

@@ -72,6 +72,9 @@ class QdrantAdmin:
         enabled = isinstance(cluster, dict) and cluster.get("status") == "enabled"
         self._peers = frozenset(map(int, cluster.get("peers") or ())) if enabled else frozenset()
         can = capabilities(version, distributed=enabled)
+        if len(self._peers) > 1:
+            # Each peer takes a snapshot of its own shards: no single one has all points.
+            can -= {Capability.SNAPSHOTS}
         return StoreInfo("qdrant", version, can, max(1, len(self._peers)))
 
     async def listing(self) -> Listing:
