@@ -130,9 +130,9 @@ class Proxy:
         return [s for s in self.seen if s.write]
 
     @property
-    def watches(self) -> int:
-        """How many are under way."""
-        return len(self._watches)
+    def watched(self) -> set[str]:
+        """The paths that are watched now."""
+        return {request.path for request in self._watches}
 
     def start(self) -> None:
         self._thread.run(self._start())

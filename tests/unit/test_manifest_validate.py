@@ -133,15 +133,14 @@ def test_defaults_are_those_of_the_api_server() -> None:
         "sparseVectors": [],
         "payloadIndexes": [],
         "aliases": [],
-        "deletionPolicy": "Retain",
         "adoptionPolicy": "Never",
         "changePolicy": "Refuse",
     }
 
 
 def test_defaults_take_the_place_of_nulls() -> None:
-    spec = defaulted(Document(with_spec(deletionPolicy=None, store=None)))["spec"]
-    assert spec["deletionPolicy"] == "Retain"
+    spec = defaulted(Document(with_spec(adoptionPolicy=None, store=None)))["spec"]
+    assert spec["adoptionPolicy"] == "Never"
     assert "store" not in spec
 
 

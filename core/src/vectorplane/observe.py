@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vectorplane.domain.model import Collection, Desired, Observed
@@ -22,10 +23,10 @@ async def _observe(desired: Desired, store: VectorAdmin) -> Observed:
     info, listing = await store.info(), await store.listing()
     found = {n: await store.describe(n) for n in sorted(relevant(desired, listing))}
     collections = {n: c for n, c in found.items() if c is not None}
-    tenants: dict[str, int] = {}
+    tenants: Mapping[str, int] = {}
     pool = listing.aliases.get(desired.marker)
     if pool in collections:
-        tenants = dict(await store.tally(pool, TENANT_FIELD))
+        tenants = await store.tally(pool, TENANT_FIELD)
     return Observed(collections, listing.aliases, listing.collections, info.capabilities, tenants)
 
 

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import structlog
@@ -18,7 +19,7 @@ import structlog
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import Event, Outcome
-from vectorplane.errors import ApiUnavailable, Stalled, Waiting
+from vectorplane.errors import ApiUnavailable, LimitExceeded, Stalled, Waiting
 from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
 from vectorplane.sweep import Sweeper, settled
@@ -34,6 +35,8 @@ from vectorplane_operator.stores import KubeStores, store_of
 
 T = TypeVar("T")
 _CONFLICTS = ("NotOwned", "ResourceConflict")
+_NEXT = 8
+"""Resources that are looked at when a place in a store may be free."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,8 @@ class Operator:
         self._in_the_way: defaultdict[str, set[Key]] = defaultdict(set)
         """Of each namespace, those that another one of it is in the way of: names lie in
         namespaces, so only a neighbour can set one free."""
+        self._crowded: dict[Key, None] = {}
+        """Those that a store's limits leave no room for, in the order in which they came."""
         self._http = HttpServer(
             settings.operator_http_host,
             settings.operator_http_port,
@@ -187,6 +192,7 @@ class Operator:
             # What is under way began in this term, and must not go on in a later one.
             await asyncio.gather(self._sweeps.drop(), self._store_queue.drop(), self._queue.drop())
             self._in_the_way.clear()
+            self._crowded.clear()
             for name in self._stores.names:
                 self._metrics.store(name, None)
 
@@ -228,6 +234,10 @@ class Operator:
         trouble = outcome.trouble
         if trouble and trouble.store:
             self._stores.suspect(store)
+        if trouble and trouble.reason == LimitExceeded.reason:
+            self._crowded[key] = None
+        else:
+            self._crowded.pop(key, None)
         neighbours = self._in_the_way[key.namespace]
         if trouble and trouble.reason in _CONFLICTS:
             neighbours.add(key)
@@ -245,8 +255,14 @@ class Operator:
 
     def _changed(self, key: Key) -> None:
         """Something is new about a resource. Before this replica leads, that can wait."""
-        if self._acting:
-            self._queue.add(key)
+        if not self._acting:
+            return
+        self._queue.add(key)
+        if self._resources.get(key) is None:
+            # A place may be free, for the first that fits; the sweep sees to those after them.
+            self._crowded.pop(key, None)
+            for other in islice(self._crowded, _NEXT):
+                self._queue.add(other)
 
     def _affected(self, store: str) -> None:
         """A store came, went, changed, fell or rose."""

@@ -23,6 +23,7 @@ from support.world import World
 
 _KINDS = ("VectorCollection", "VectorStore")
 _PLURALS = ("vectorcollections", "vectorstores")
+_PATHS = {f"/apis/vectorplane.dev/v1alpha1/{plural}" for plural in _PLURALS}
 _SOON = 30.0
 """Seconds in which an edit must arrive; the relist that would find it anyway comes far later."""
 
@@ -92,7 +93,7 @@ class Far:
     def wait_watches(self) -> None:
         def both() -> bool:
             assert self.operator.running, f"the operator ended:\n{self.operator.text()[-4000:]}"
-            return self.kube.watches == len(_KINDS)
+            return self.kube.watched >= _PATHS
 
         wait(both, "it watches both kinds", seconds=60)
 
@@ -132,7 +133,7 @@ def test_watches_that_are_cut_lose_nothing(corner: World, far: Far) -> None:
 
     for number in range(4):
         far.wait_watches()
-        assert far.kube.cut_watches() == len(_KINDS)
+        assert far.kube.cut_watches() >= len(_KINDS)
         # It happens while nobody watches.
         corner.apply(f"made-{number}", deletionPolicy="Delete")
         far.follows("edited", 8 + number)
@@ -150,7 +151,7 @@ def test_a_version_that_is_too_old_in_a_watch(corner: World, far: Far) -> None:
     corner.ready("edited")
     for number in range(3):
         far.wait_watches()
-        assert far.kube.end_watches({"type": "ERROR", "object": EXPIRED}) == len(_KINDS)
+        assert far.kube.end_watches({"type": "ERROR", "object": EXPIRED}) >= len(_KINDS)
         far.follows("edited", 8 + number)
     far.stop()
 
@@ -160,7 +161,7 @@ def test_a_version_that_is_too_old_before_a_watch(corner: World, far: Far) -> No
     corner.apply("edited")
     corner.ready("edited")
     with kubelet(far.operator) as ends:
-        said = far.kube.instead(lambda seen: seen.watch, 410, EXPIRED, times=len(_KINDS))
+        said = far.kube.instead(lambda seen: seen.watch, 410, EXPIRED, times=2)
         far.kube.cut_watches()
         wait(said, "it is told that its versions are too old")
         far.follows("edited", 32)
@@ -174,7 +175,7 @@ def test_an_error_of_the_server_in_a_watch(corner: World, far: Far) -> None:
     corner.ready("edited")
     with kubelet(far.operator) as ends:
         broken = status(500, "InternalError", "etcdserver: leader changed")
-        assert far.kube.end_watches({"type": "ERROR", "object": broken}) == len(_KINDS)
+        assert far.kube.end_watches({"type": "ERROR", "object": broken}) >= len(_KINDS)
         far.follows("edited", 32)
         assert len(ends) <= 1
 

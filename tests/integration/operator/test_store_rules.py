@@ -22,8 +22,15 @@ def swept(corner: World) -> World:
 
 
 def rule(world: World, **rules: Any) -> None:
-    """Change the store's rules; None removes one."""
-    world.cluster.merge("VectorStore", world.store, None, {"spec": rules})
+    """Change the store's rules, and wait until they are seen; None removes one."""
+    changed = world.cluster.merge("VectorStore", world.store, None, {"spec": rules})
+    generation = changed["metadata"]["generation"]
+
+    def seen() -> bool:
+        found = world.cluster.get("VectorStore", world.store) or {}
+        return bool(found.get("status", {}).get("observedGeneration") == generation)
+
+    wait(seen, "the operator has seen the rules")
 
 
 def label(world: World, **labels: str | None) -> None:
@@ -99,6 +106,19 @@ def test_the_oldest_keep_their_place_and_the_next_comes_in_when_one_goes(swept: 
     swept.delete("two")
     swept.gone("two")
     swept.says("Ready", "three", seconds=30 + 2 * SWEEP)
+
+
+def test_who_waits_for_room_comes_in_at_once_when_there_is_some(world: World) -> None:
+    rule(world, limits={"maxCollections": 1})
+    world.apply("one", deletionPolicy="Delete")
+    world.ready("one")
+    for name in ("two", "three"):
+        world.apply(name)
+        world.says("LimitExceeded", name)
+    world.delete("one")
+    # Sweeps are a minute apart here. Which of the two is older, within one second, nobody knows.
+    reasons = lambda: sorted(condition(world.get(n))["reason"] for n in ("two", "three"))  # noqa: E731
+    wait(lambda: reasons() == ["LimitExceeded", "Ready"], "one of them came in", seconds=15)
 
 
 def test_many_at_once_fill_the_store_to_its_limit_and_not_beyond(swept: World) -> None:

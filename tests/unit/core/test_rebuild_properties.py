@@ -72,6 +72,8 @@ def test_no_point_is_lost_whatever_is_declared_and_whenever_it_is_killed(
             if not outcome.trouble and not desired.paused:
                 assert differences(desired.settings, serving.settings) == []
                 assert {now.aliases[name] for name in desired.names} == {serving.name}
+                spare = [c for c in now.collections.values() if c.name.startswith(f"{BASE}_")]
+                assert all(c is serving or (c.record and c.record.retired) for c in spare)
             if not desired.paused:
                 held = [c.name for c in now.collections.values() if c.record and c.record.held]
                 assert held == []

@@ -73,7 +73,7 @@ from vectorplane.domain.policy import (
     ownership,
     possible,
     record_of,
-    released,
+    without_holds,
 )
 
 __all__ = ["Plan", "Problem", "plan"]
@@ -81,6 +81,14 @@ __all__ = ["Plan", "Problem", "plan"]
 
 def plan(desired: Desired, observed: Observed) -> Plan:
     """What to do; see the table above. Never raises."""
+    if desired.paused:
+        return _plan(desired, observed)
+    freed, observed = without_holds(desired, observed)
+    planned = _plan(desired, observed)
+    return replace(planned, actions=(*freed, *planned.actions))
+
+
+def _plan(desired: Desired, observed: Observed) -> Plan:
     if desired.deleting:
         return _plan_deletion(desired, observed)
     pool = tenant_of(desired, observed)
@@ -125,8 +133,7 @@ def _plan_deletion(desired: Desired, observed: Observed) -> Plan:
         record = record_of(found)
         unfinished = record.source is not None and serving != found.name
         if desired.deletion_policy is DeletionPolicy.RETAIN and not unfinished:
-            actions += released(found)
-            bare = replace(record, owner=None, held=None, source=None, left=None)
+            bare = replace(record, owner=None, source=None, left=None)
             actions.append(WriteRecord(found.name, bare))
             continue
         copies = desired.deletion_policy is DeletionPolicy.SNAPSHOT

@@ -36,13 +36,11 @@ from vectorplane.domain.policy import (
     Difference,
     Ownership,
     differences,
-    held_by,
     immutable,
     indexes_of,
     ownership,
     possible,
     record_of,
-    released,
     seconds_until,
     unit,
     vector_of,
@@ -67,7 +65,7 @@ def plan_change(desired: Desired, observed: Observed, current: Collection) -> Pl
     if problem:
         ours = ownership(desired, current) is Ownership.OURS
         serving = alias_actions(desired, observed, current, only_own=True)
-        actions = (*released(current), *serving) if ours else ()
+        actions = tuple(serving) if ours else ()
         return Plan(actions, current.name, problem, lacking)
     return _plan_update(desired, observed, current, settings, lacking)
 
@@ -116,7 +114,7 @@ def _plan_update(
         source=record.source,
         left=left or record.left,
     )
-    actions: list[Action] = released(current)
+    actions: list[Action] = []
     if intent != current.record:
         actions.append(WriteRecord(current.name, intent))
     if restore:
@@ -131,12 +129,7 @@ def _plan_update(
     actions += alias_actions(desired, observed, current, drop=dropped_aliases)
     # The end of a rebuild that was stopped after its names had moved.
     if old and ownership(desired, old) is Ownership.OURS:
-        actions += released(old)
-        actions.append(
-            WriteRecord(old.name, replace(record_of(old), retired=desired.now, held=None))
-        )
-    elif old and held_by(old) == desired.marker:
-        actions += released(old)
+        actions.append(WriteRecord(old.name, replace(record_of(old), retired=desired.now)))
     actions += end_of_left
     if final != intent:
         actions.append(WriteRecord(current.name, final))

@@ -46,13 +46,11 @@ from vectorplane.domain.policy import (
     Difference,
     Ownership,
     differences,
-    held_by,
     immutable,
     indexes_of,
     ownership,
     possible,
     record_of,
-    released,
     unit,
 )
 from vectorplane.domain.tenancy import TENANT_FIELD, TENANT_INDEX, holder_of, pool_owner
@@ -103,13 +101,12 @@ def plan_tenant_deletion(desired: Desired, observed: Observed) -> list[Action]:
     found = observed.collections.get(pool or "")
     if pool is None or found is None or not _is_pool(desired, found):
         return []
-    held = released(found) if held_by(found) == desired.marker else []
     serving = observed.aliases.get(desired.name)
     promoted = serving is not None and serving != pool
     if desired.deletion_policy is DeletionPolicy.RETAIN and not promoted:
-        return [*held, ChangeAliases({}, frozenset({desired.marker}))]
+        return [ChangeAliases({}, frozenset({desired.marker}))]
     drop = {desired.marker} | ({desired.name} if serving == pool else set())
-    return [*held, PurgeTenant(pool, desired.name), ChangeAliases({}, frozenset(drop))]
+    return [PurgeTenant(pool, desired.name), ChangeAliases({}, frozenset(drop))]
 
 
 def plan_promotion(desired: Desired, observed: Observed, pool: Collection) -> Plan:
@@ -197,8 +194,7 @@ def _mend(
     """What a pool lacks of its shape: the rest of an interrupted creation, or drift."""
     changed = {unit(d.path) for d in differences(settings, pool.settings) if not immutable(d.path)}
     update = {p: v for p, v in settings.items() if unit(p) in changed}
-    actions: list[Action] = released(pool) if held_by(pool) == desired.marker else []
-    actions += [UpdateCollection(pool.name, update)] if update else []
+    actions: list[Action] = [UpdateCollection(pool.name, update)] if update else []
     wanted = [TENANT_INDEX, *(i for _, i in sorted(indexes_of(desired, observed).items()))]
     actions += [CreateIndex(pool.name, i) for i in wanted if i.field not in pool.indexes]
     return actions

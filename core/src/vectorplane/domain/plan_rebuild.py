@@ -45,12 +45,10 @@ from vectorplane.domain.policy import (
     Difference,
     Ownership,
     differences,
-    held_by,
     immutable,
     indexes_of,
     ownership,
     record_of,
-    released,
     vector_of,
 )
 
@@ -78,7 +76,6 @@ def plan_rebuild(
     if not tenant and ownership(desired, current) is not Ownership.OURS:
         record = replace(record, owner=desired.owner, generation=desired.generation)
         actions.append(WriteRecord(current.name, record))
-    actions += released(current) if held_by(current) in (None, desired.marker) else []
     if not tenant:
         actions += alias_actions(desired, observed, current, only_own=True)
     copies = _copies(desired, observed, current)
@@ -106,7 +103,7 @@ def plan_rebuild(
     swap = ChangeAliases(
         dict.fromkeys(sorted(desired.names), name), obsolete_aliases(desired, observed, current)
     )
-    retire = None if tenant else replace(record, retired=desired.now, held=None)
+    retire = None if tenant else replace(record, retired=desired.now)
     rebuild = Rebuild(
         Place(current.name, tenant), name, swap, final, retire, desired.rebuild, embed
     )
@@ -140,7 +137,7 @@ def plan_rollback(
             if not record_of(c).retired
         ]
         if record_of(current).retired:
-            actions += [*released(current), WriteRecord(current.name, _serving(desired, current))]
+            actions.append(WriteRecord(current.name, _serving(desired, current)))
         problem = _rolled_back(current) if differs(current) else None
         return Plan(tuple(actions), current.name, problem) if actions or problem else None
     earlier = [c for n, c in ours if n < number and record_of(c).retired]
@@ -153,7 +150,6 @@ def plan_rollback(
     point = dict.fromkeys(sorted(desired.names), back.name)
     return Plan(
         (
-            *released(back),
             ChangeAliases(point),
             WriteRecord(current.name, replace(record_of(current), retired=desired.now)),
             WriteRecord(back.name, _serving(desired, back)),
@@ -173,7 +169,7 @@ def _rolled_back(serving: Collection) -> Problem:
 
 def _serving(desired: Desired, collection: Collection) -> Record:
     record = record_of(collection)
-    return replace(record, retired=None, held=None, aliases=record.aliases | desired.names)
+    return replace(record, retired=None, aliases=record.aliases | desired.names)
 
 
 def _copies(desired: Desired, observed: Observed, current: Collection) -> list[Collection]:

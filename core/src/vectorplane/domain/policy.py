@@ -146,18 +146,24 @@ def record_of(collection: Collection) -> Record:
     return collection.record or Record(owner=None)
 
 
-def released(collection: Collection) -> list[Action]:
-    """Let writes through again that a rebuild holds back, where it does. A rebuild holds them
-    within one look only: who finds them held in the next one finds what a killed process left.
+def without_holds(desired: Desired, observed: Observed) -> tuple[list[Action], Observed]:
+    """Let writes through again that a rebuild of this resource holds back, and the store as it is
+    then. A rebuild holds them within one look only: who finds them held in the next one finds what
+    a killed process left.
     """
-    record = record_of(collection)
-    if record.held is None:
-        return []
-    before = {path: value for path, value in record.held.items() if path != HOLDER}
-    return [
-        ReleaseWrites(collection.name, before),
-        WriteRecord(collection.name, replace(record, held=None)),
-    ]
+    actions: list[Action] = []
+    collections = dict(observed.collections)
+    for name, found in sorted(observed.collections.items()):
+        record = record_of(found)
+        holder = held_by(found)
+        ours = ownership(desired, found) is Ownership.OURS and holder is None
+        if record.held is None or not (ours or holder == desired.marker):
+            continue
+        before = {path: value for path, value in record.held.items() if path != HOLDER}
+        free = replace(record, held=None)
+        actions += [ReleaseWrites(name, before), WriteRecord(name, free)]
+        collections[name] = replace(found, record=free, settings={**found.settings, **before})
+    return actions, replace(observed, collections=collections)
 
 
 def held_by(collection: Collection) -> str | None:

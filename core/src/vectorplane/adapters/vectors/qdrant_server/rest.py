@@ -157,6 +157,27 @@ class Rest:
     ) -> Any:
         """The `result` of an answer. `path` is quoted already; `timeout` in seconds, where this
         call may take longer than others."""
+        said = await self.said(method, path, body, params, timeout=timeout)
+        try:
+            answer = orjson.loads(said)
+        except ValueError as error:
+            raise StoreFailed(f"{self.place} answered something that is no JSON") from error
+        if path == "/":
+            return answer
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise StoreFailed(f"{self.place} answered something that Qdrant does not say")
+        return answer["result"]
+
+    async def said(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, str | int | bool] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> bytes:
+        """The same as it came: for an answer that is too large to be read as a whole."""
         try:
             content = None if body is None else _encoded(body)
             # Streamed, for a response keeps what it has read until the garbage collector comes.
@@ -177,15 +198,7 @@ class Rest:
                 self.place,
                 response.headers.get("retry-after"),
             )
-        try:
-            answer = orjson.loads(said)
-        except ValueError as error:
-            raise StoreFailed(f"{self.place} answered something that is no JSON") from error
-        if path == "/":
-            return answer
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise StoreFailed(f"{self.place} answered something that Qdrant does not say")
-        return answer["result"]
+        return said
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vectorplane.adapters.vectors.qdrant_server.rest import Rest
+from vectorplane.adapters.vectors.qdrant_server.surveys import telemetry
 from vectorplane.domain.model import Collection
 from vectorplane.domain.status import Taken
 from vectorplane.errors import NotFound, StoreFailed, StoreRejected, StoreUnauthorized
@@ -85,8 +86,7 @@ async def _vectors(rest: Rest, collection: str) -> set[str]:
     """The names of the vectors that the stored points have. Qdrant itself compares the dense ones
     only."""
     try:
-        said = await rest.call("GET", "/telemetry", params={"details_level": 4})
-        entries = [e for e in said["collections"]["collections"] if e["id"] == collection]
+        entries = [e for e in await telemetry(rest) if e["id"] == collection]
         shards = [shard["local"] for entry in entries for shard in entry["shards"]]
         configs = [s["config"] for local in shards if local for s in local["segments"]]
         return {name for c in configs for kind in _KINDS for name in c.get(kind) or {}}
