@@ -233,9 +233,6 @@ class World:
 @asynccontextmanager
 async def world(folder: Path, costs: Costs) -> AsyncIterator[World]:
     """All of it, fresh, in a folder; gone afterwards."""
-    # A control plane has its own machines; here it shares two CPUs, and this spares a third of what
-    # it takes of them (Go's default collects the garbage of a small heap all the time).
-    os.environ.setdefault("GOGC", "400")
     folder.mkdir()
     with controlplane(folder) as plane, started() as qdrant:
         if plane.audit is None:

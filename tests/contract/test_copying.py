@@ -76,9 +76,7 @@ async def test_a_copy_is_no_difference(
 
 async def test_every_kind_of_vector_and_of_id_goes_over(store: Stores) -> None:
     both = {("sparseVectors", "words", "modifier"): "Idf"}
-    multi = dense("Cosine", name="rows") | {
-        ("vectors", "rows", "multivector", "comparator"): "MaxSim"
-    }
+    multi = dense("Cosine", name="rows") | {("vectors", "rows", "multivector"): "MaxSim"}
     before = dense("Dot", name="one") | dense("Dot", name="left") | multi | both
     after = dense("Cosine", name="one") | multi | both
     sparse = {"indices": [9, 2], "values": [0.5, 1.25]}

@@ -132,7 +132,7 @@ class Proxy:
     @property
     def watched(self) -> set[str]:
         """The paths that are watched now."""
-        return {request.path for request in self._watches}
+        return {request.path for request, _ in list(self._watches.values())}
 
     def start(self) -> None:
         self._thread.run(self._start())
@@ -147,7 +147,7 @@ class Proxy:
     def down(self) -> None:
         """Nobody listens any more, and open connections are cut."""
         if self._runner:
-            self._thread.run(self._runner.cleanup())
+            self._thread.run(self._close(self._runner))
             self._runner = None
 
     def hang(self) -> None:
@@ -210,9 +210,18 @@ class Proxy:
             app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        loop, handler = asyncio.get_running_loop(), self._runner.server
+        assert handler
+        self._server = await loop.create_server(handler, "127.0.0.1", self.port, reuse_address=True)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _close(self, runner: web.AppRunner) -> None:
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        # A server that is closed while it accepts somebody leaves that socket open for ever.
+        await asyncio.sleep(0.01)
+        self._server.close()
+        await runner.cleanup()
 
     async def _hang(self) -> None:
         self._hanging = self._hanging or asyncio.Event()

@@ -149,3 +149,17 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_plugin_of_kubectl_has_what_is_about_a_cluster_and_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.kubectl(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: kubectl vectorplane")
+    assert "plan" in shown
+    assert "dev" not in shown
+    assert cli.kubectl(["dev"]) == 2
+    assert "No such command" in capsys.readouterr().err
+    assert cli.kubectl(["plan"]) == 2
+    assert "Give a name, or manifests" in capsys.readouterr().err

@@ -204,7 +204,7 @@ def _restore(resource: Resource, wanted: RestoreFrom | None) -> str | None:
 
 
 def _progress(status: Mapping[str, Any]) -> Progress | None:
-    if not status or status.get("phase") == "Done":
+    if status.get("phase") == "Done" or not {"source", "target"} <= status.keys():
         return None
     cursor: Any = status.get("cursor")
     if isinstance(cursor, str) and cursor.isdigit():

@@ -115,9 +115,9 @@ class VectorCollectionSpec(Part):
             ),
             rule(
                 "!has(self.tenancy) || self.tenancy.mode != 'Partition' ||"
-                " !(has(self.snapshots) || has(self.restoreFrom) ||"
+                " !(has(self.snapshots) || has(self.restoreFrom) || has(self.metadata) ||"
                 " (has(self.deletionPolicy) && self.deletionPolicy == 'Snapshot'))",
-                "snapshots are of whole collections: not with tenancy.mode Partition",
+                "snapshots and metadata are of whole collections: not with tenancy.mode Partition",
                 ".tenancy.mode",
             ),
             rule(

@@ -96,7 +96,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # A handler here takes microseconds. With 10,000 objects this is 173 MB instead of 1 GB; a limit
     # is a deadlock only where kopf keeps an index, and this operator keeps none.
     settings.queueing.worker_limit = 50
-    settings.queueing.idle_timeout = 0.1
+    # A worker lingers for this long after its object: 50 of them bound the events of a second.
+    settings.queueing.idle_timeout = 0.005
     # Nothing here makes kopf write or remember.
     settings.persistence.finalizer = f"{GROUP}/kopf"
     settings.persistence.progress_storage = NoProgress()

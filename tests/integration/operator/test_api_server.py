@@ -77,13 +77,13 @@ class Far:
     """An operator that reaches the API server through a proxy."""
 
     def __init__(self, world: World, folder: Path) -> None:
+        world.operators.stop()
         self.world = world
         self.kube = Proxy(world.thread, world.cluster.server, str(world.cluster.ca))
         self.kube.start()
         theirs = world.plane.operator_kubeconfig.read_text()
         kubeconfig = folder / "far.kubeconfig"
         kubeconfig.write_text(theirs.replace(world.cluster.server, self.kube.url))
-        world.operators.stop()
         self.operator: OperatorProcess = world.operators.new(world.engine.command, kubeconfig)
 
     def start(self) -> None:

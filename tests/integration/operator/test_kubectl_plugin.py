@@ -123,7 +123,8 @@ def test_the_rules_of_the_store_are_part_of_the_plan(world: World, kubectl: Run)
 
 
 def test_a_tenant_is_planned_as_a_tenant(world: World, kubectl: Run) -> None:
-    world.apply(tenancy={"mode": "Partition"}, metadata={"test": world.namespace})
+    own = {"field": f"of_{world.namespace}", "type": "Keyword"}
+    world.apply(tenancy={"mode": "Partition"}, payloadIndexes=[own])
     world.ready()
     done = kubectl("plan", "products", "-n", world.namespace)
     pool = world.engine.aliases(world.namespace)[world.full("products")]

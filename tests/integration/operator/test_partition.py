@@ -22,17 +22,17 @@ pytestmark = pytest.mark.timeout(240)
 
 @dataclass
 class Pools:
-    """Pools of this test alone: metadata that nobody else has makes a shape of its own."""
+    """Pools of this test alone: a threshold that nobody else has makes a shape of its own."""
 
     world: World
-    shape: str = field(default_factory=lambda: secrets.token_hex(4))
+    first: int = field(default_factory=lambda: 1000 * (20 + secrets.randbelow(10**6)))
     indexes: tuple[Any, ...] = ({"field": "price", "type": "Float"},)
 
-    def apply(self, name: str, shape: str = "a", **spec: Any) -> dict[str, Any]:
+    def apply(self, name: str, shape: int = 0, **spec: Any) -> dict[str, Any]:
         return self.world.apply(
             name,
             tenancy={"mode": "Partition"},
-            metadata={"test": self.shape, "shape": shape},
+            optimizers={"indexingThreshold": self.first + shape},
             payloadIndexes=list(self.indexes),
             **spec,
         )
@@ -41,8 +41,9 @@ class Pools:
         """The pools that there are."""
         found = {c for c in self.world.engine.listing().collections if c.startswith("_pool.")}
         described = {c: self.world.engine.describe(c) for c in found}
-        key = ("metadata", "test")
-        return {c for c, d in described.items() if d and d.settings.get(key) == self.shape}
+        key = ("optimizers", "indexingThreshold")
+        ours = range(self.first, self.first + 1000)
+        return {c for c, d in described.items() if d and d.settings.get(key) in ours}
 
     def of(self, name: str) -> str:
         return self.world.engine.aliases(self.world.namespace)[self.world.full(name)]
@@ -86,7 +87,7 @@ def pools(corner: World) -> Iterator[Pools]:
 
 
 def test_tenants_of_one_shape_share_a_pool(world: World, pools: Pools) -> None:
-    for name, shape in (("first", "a"), ("second", "a"), ("third", "b")):
+    for name, shape in (("first", 0), ("second", 0), ("third", 1)):
         pools.apply(name, shape)
     resources = {name: world.ready(name) for name in ("first", "second", "third")}
 
@@ -218,8 +219,8 @@ def test_a_kill_after_any_write_leaves_one_whole_pool(
         return bool(condition(corner.get(name)).get("status") == "True")
 
     for write in itertools.count(1):
-        name, shape = f"made-{write}", f"shape-{write}"
-        act = partial(pools.apply, name, shape, deletionPolicy="Delete")
+        name = f"made-{write}"
+        act = partial(pools.apply, name, write, deletionPolicy="Delete")
         died = killed(mortal, write, act, partial(ready, name))
         uid = corner.ready(name)["metadata"]["uid"]
         found = corner.engine.describe(pools.of(name))

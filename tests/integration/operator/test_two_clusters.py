@@ -60,8 +60,8 @@ def worlds(
 
 
 def shape() -> dict[str, Any]:
-    """Metadata that nobody else has makes a pool that nobody else shares."""
-    return {"metadata": {"test": secrets.token_hex(4)}}
+    """An index that nobody else has makes a pool that nobody else shares."""
+    return {"payloadIndexes": [{"field": f"of_{secrets.token_hex(4)}", "type": "Keyword"}]}
 
 
 def seen(first: World) -> Any:

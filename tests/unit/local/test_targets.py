@@ -87,7 +87,9 @@ def planned(url: str | None = None, *, cluster: bool = True, **changes: Any) -> 
 
     async def plan() -> list[Preview]:
         async with target(DataFolder(Path("/nowhere")), wishes, url, cluster) as chosen:
-            return await previews(wishes, chosen.known, chosen.store, chosen.cluster)
+            return await previews(
+                wishes, chosen.known, chosen.store, chosen.cluster, admit=chosen.admit
+            )
 
     (preview,) = asyncio.run(plan())
     return preview
@@ -131,6 +133,57 @@ def test_a_collection_of_another_resource_is_not_ours(
     preview = planned()
     assert not preview.stands
     assert "NotOwned" in list(preview.lines())[-1]
+
+
+def test_the_rules_of_the_store_are_part_of_the_plan(
+    opened: list[tuple[str, str | None]], kubectl: Kubectl
+) -> None:
+    found = store("default", "2026-01-01T00:00:00Z", default=True)
+    found["spec"]["allowedNamespaces"] = {"matchLabels": {"vectors": "yes"}}
+    found["spec"]["limits"] = {"maxCollections": 1}
+    found["spec"]["defaults"] = {"hnsw": {"m": 24}}
+    other = live("uid-9")
+    other["metadata"] |= {"name": "older", "creationTimestamp": "2025-01-01T00:00:00Z"}
+    labels = {"labels": {"vectors": "yes"}}
+    table = {targets.STORES: {"items": [found]}, targets.COLLECTIONS: {"items": [live()]}}
+
+    kubectl({**table, "namespace": {"metadata": {}}})
+    (refused,) = planned().lines()
+    assert refused.startswith("shop/products: NamespaceNotAllowed: ")
+    kubectl({**table, "namespace": {"metadata": labels}})
+    assert any("hnsw.m: 24" in line for line in planned().lines())
+    both = {targets.COLLECTIONS: {"items": [live(), other]}}
+    kubectl({**table, **both, "namespace": {"metadata": labels}})
+    (line,) = planned().lines()
+    assert line.startswith("shop/products: LimitExceeded: ")
+
+
+def test_a_resource_that_lives_somewhere_is_planned_there(
+    opened: list[tuple[str, str | None]], kubectl: Kubectl
+) -> None:
+    stores = [store("default", "2026-01-01T00:00:00Z", default=True), store("home", "2026")]
+    here = {**live(), "status": {"store": "home", "collection": {"physical": "shop.products_1"}}}
+    kubectl({targets.STORES: {"items": stores}, targets.COLLECTIONS: {"items": [here]}})
+    planned()
+    assert opened == [("http://home:6333", None)]
+
+
+def test_what_the_resource_says_of_itself_stands_beside_the_plan(
+    opened: list[tuple[str, str | None]], kubectl: Kubectl
+) -> None:
+    stores = [store("default", "2026-01-01T00:00:00Z", default=True)]
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "RebuildFailed", "message": "recall 0.5"},
+        {"type": "CollectionReady", "reason": "AsDeclared", "observedGeneration": 3},
+    ]
+    rebuild = {"phase": "Copying", "source": "shop.products_1", "target": "shop.products_2"}
+    rebuild |= {"copied": 3, "total": 9}
+    said = {**live(), "status": {"conditions": conditions, "rebuild": rebuild}}
+    kubectl({targets.STORES: {"items": stores}, targets.COLLECTIONS: {"items": [said]}})
+    lines = list(planned().lines())
+    assert lines[-3].startswith("  drift: ")
+    assert lines[-2] == "  rebuild: Copying, shop.products_2: 3 of 9 points copied"
+    assert lines[-1] == "  now: Ready is False, RebuildFailed: recall 0.5"
 
 
 def test_no_such_store(opened: list[tuple[str, str | None]], kubectl: Kubectl) -> None:

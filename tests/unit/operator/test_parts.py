@@ -34,7 +34,7 @@ def test_metrics_tell_looks_collections_and_stores() -> None:
     resources = [
         Resource(Key("shop", "a"), "1", 1, "t", {}, ready),
         Resource(Key("shop", "b"), "2", 1, "t", {"store": "other"}),
-        Resource(Key("shop", "c"), "3", 1, "t", {}, ready),
+        Resource(Key("shop", "c"), "3", 1, "t", {}, {**ready, "rebuild": {"phase": "Copying"}}),
     ]
     metrics.observe(lambda: 3, lambda: resources, lambda: 7)
     metrics.drifted(2)
@@ -57,6 +57,8 @@ def test_metrics_tell_looks_collections_and_stores() -> None:
         "vectorplane_drift_total 2.0",
         'vectorplane_collections{ready="True",store="main"} 2.0',
         'vectorplane_collections{ready="Unknown",store="other"} 1.0',
+        'vectorplane_rebuilds{phase="Copying"} 1.0',
+        'vectorplane_rebuilds{phase="Failed"} 0.0',
         'vectorplane_store_up{store="main"} 1.0',
     ):
         assert expected in lines

@@ -34,6 +34,8 @@ STATUS = {
     "StoreRejected": 502,
     "Stalled": 500,
     "EngineLocked": 500,
+    "LimitExceeded": 500,
+    "NamespaceNotAllowed": 500,
     "VectorplaneError": 500,
 }
 JSON = {"Content-Type": "application/json"}

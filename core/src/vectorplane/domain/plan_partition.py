@@ -25,6 +25,7 @@ from vectorplane.domain.actions import (
     ChangeAliases,
     CreateCollection,
     CreateIndex,
+    DropCollection,
     PurgeTenant,
     UpdateCollection,
 )
@@ -92,7 +93,13 @@ def plan_tenant(desired: Desired, observed: Observed, current: Collection | None
     missing = {a: name for a in (desired.name, desired.marker) if observed.aliases.get(a) != name}
     if missing:
         aliases.append(ChangeAliases(missing))
-    return Plan((*actions, *aliases), name, None, lacking)
+    # A collection of its own was begun, and is no longer wanted.
+    copies = [
+        DropCollection(c.name)
+        for _, c in sorted(observed.collections.items())
+        if ownership(desired, c) is Ownership.OURS and record_of(c).source is not None
+    ]
+    return Plan((*actions, *aliases, *copies), name, None, lacking)
 
 
 def plan_tenant_deletion(desired: Desired, observed: Observed) -> list[Action]:

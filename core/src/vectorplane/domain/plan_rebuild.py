@@ -73,10 +73,15 @@ def plan_rebuild(
         return Plan(collection=current.name, stalled=problem, lacking=lacking)
     actions: list[Action] = []
     record = record_of(current)
-    if not tenant and ownership(desired, current) is not Ownership.OURS:
-        record = replace(record, owner=desired.owner, generation=desired.generation)
-        actions.append(WriteRecord(current.name, record))
+    left = (current.name, desired.now) if tenant else record.left
     if not tenant:
+        ended, left = _end_of_the_last(desired, observed, record)
+        actions += ended
+        record = replace(record, source=None, left=left)
+        if ownership(desired, current) is not Ownership.OURS:
+            record = replace(record, owner=desired.owner, generation=desired.generation)
+        if record != record_of(current):
+            actions.append(WriteRecord(current.name, record))
         actions += alias_actions(desired, observed, current, only_own=True)
     copies = _copies(desired, observed, current)
     target = next((c for c in copies if not _differs(settings, c)), None)
@@ -89,13 +94,12 @@ def plan_rebuild(
         desired.names,
         desired.embedding,
         desired.tenancy,
-        left=(current.name, desired.now) if tenant else None,
+        left=left,
     )
     if target is None:
         taken = observed.taken | observed.collections.keys()
         name = names.next_physical(desired.name, taken)
-        begun = replace(final, source=current.name, left=None)
-        actions.append(CreateCollection(name, settings, begun))
+        actions.append(CreateCollection(name, settings, replace(final, source=current.name)))
     else:
         name = target.name
     have = target.indexes if target else {}
@@ -108,6 +112,19 @@ def plan_rebuild(
         Place(current.name, tenant), name, swap, final, retire, desired.rebuild, embed
     )
     return Plan(tuple(actions), current.name, None, lacking, rebuild)
+
+
+def _end_of_the_last(
+    desired: Desired, observed: Observed, record: Record
+) -> tuple[list[Action], tuple[str, str] | None]:
+    """What is left to write of a rebuild that was stopped after its names had moved, and the pool
+    that still has points of this resource."""
+    old = observed.collections.get(record.source or "")
+    if old is None:
+        return [], record.left
+    if ownership(desired, old) is not Ownership.OURS:
+        return [], (old.name, desired.now)
+    return [WriteRecord(old.name, replace(record_of(old), retired=desired.now))], record.left
 
 
 def plan_rollback(

@@ -22,6 +22,7 @@ from vectorplane.adapters.vectors.common.settings import (
 from vectorplane.adapters.vectors.qdrant_server import (
     bodies,
     holding,
+    markers,
     sharding,
     snapshots,
     surveys,
@@ -32,6 +33,7 @@ from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport
 from vectorplane.domain.model import Capability, Collection, Index, Record, Settings
 from vectorplane.domain.record import from_metadata, to_metadata
 from vectorplane.domain.status import Taken
+from vectorplane.domain.tenancy import is_public
 from vectorplane.errors import Conflict, NotFound, StoreFailed
 from vectorplane.ports.vectors import Listing, StoreInfo, Survey, VectorPoints
 
@@ -57,6 +59,8 @@ class QdrantAdmin:
         self._rest = Rest(url, api_key, timeout, verify, agent=agent)
         self._surveys = surveys.Surveys(self, self._rest)
         self._points: VectorPoints | None = None
+        self._marked = False
+        """Whether the last listing had the collection of markers."""
         self._physical: set[str] = set()
         """Names that the last listing gave."""
         self._peers: frozenset[int] | None = None
@@ -84,6 +88,10 @@ class QdrantAdmin:
             found = {a["alias_name"]: a["collection_name"] for a in aliases["aliases"]}
         except (KeyError, TypeError) as error:
             raise self._garbage() from error
+        if self._marked:
+            # A marker goes with its pool, as an alias does.
+            marked = await markers.read(self._rest)
+            found |= {m: pool for m, pool in marked.items() if pool in collections}
         return Listing(collections, found)
 
     async def describe(self, collection: str) -> Collection | None:
@@ -170,24 +178,32 @@ class QdrantAdmin:
         # Qdrant runs the actions one by one and stops at the first that fails, so what could fail
         # is looked for before: all or none.
         names = await self._names()
+        marks = {a: c for a, c in point.items() if markers.is_marker(a)}
+        unmark = {a for a in drop if markers.is_marker(a)}
         for alias, collection in point.items():
             check_name(alias)
             if collection not in names:
                 raise NotFound(f"there is no collection {collection}")
             if alias in names:
                 raise Conflict(f"{alias} is a collection")
+        await markers.write(self._rest, marks)
         actions: list[dict[str, Any]] = [
-            {"delete_alias": {"alias_name": alias}} for alias in sorted(drop | set(point))
+            {"delete_alias": {"alias_name": alias}}
+            for alias in sorted((drop | point.keys()) - marks.keys() - unmark)
         ]
         actions += [
             {"create_alias": {"alias_name": alias, "collection_name": collection}}
             for alias, collection in sorted(point.items())
+            if alias not in marks
         ]
         if actions:
             await self._rest.call("POST", "/collections/aliases", {"actions": actions})
+        await markers.drop(self._rest, unmark)
 
     async def drop(self, collection: str) -> None:
         await self._rest.call("DELETE", _path(collection))
+        if self._marked and not is_public(collection):
+            await markers.drop_of(self._rest, collection)
 
     async def survey(self) -> Survey:
         return await self._surveys.survey()
@@ -232,6 +248,8 @@ class QdrantAdmin:
             names = frozenset(c["name"] for c in found["collections"])
         except (KeyError, TypeError) as error:
             raise self._garbage() from error
+        self._marked = markers.COLLECTION in names
+        names -= {markers.COLLECTION}
         self._physical = set(names)
         return names
 
