@@ -29,7 +29,11 @@ from support.qdrant import QdrantServer, started
 
 STORE = "default"
 _READS = ("get", "list", "watch")
-_READING = ("GET ", "POST /collections/{collection_name}/facet")
+_READING = (
+    "GET ",
+    "POST /collections/{collection_name}/facet",
+    "POST /collections/{collection_name}/points/scroll",
+)
 _numbers = count(1)
 
 

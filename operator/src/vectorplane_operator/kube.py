@@ -174,15 +174,17 @@ class Api:
         query: Mapping[str, str] | None,
         timeout: aiohttp.ClientTimeout,
     ) -> Any:
-        prepared = await self._client.param_serialize(
+        # The client walks through a body to turn models into JSON: ours is JSON already.
+        method, url, headers, _, post = await self._client.param_serialize(
             method,
             path,
             query_params=dict(query or {}),
             header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
             auth_settings=["BearerToken"],
         )
-        return await self._client.call_api(*prepared, _request_timeout=timeout)
+        return await self._client.call_api(
+            method, url, headers, body, post, _request_timeout=timeout
+        )
 
     async def _log_in_again(self) -> None:
         """Tokens of files and plugins end: read them again for the next call."""
