@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from support.stores import Stores
-from vectorplane.carrying import Carrier
-from vectorplane.copying import Copy
 from vectorplane.domain.model import Place, Progress, Settings
 from vectorplane.ports.vectors import Point
+from vectorplane.rebuilds.carrying import Carrier
+from vectorplane.rebuilds.copying import Copy
 
 pytestmark = pytest.mark.anyio
 

@@ -26,6 +26,7 @@ from vectorplane.domain.status import (
     status_of,
 )
 from vectorplane.errors import Stalled, StoreMissing, Waiting
+from vectorplane.ports.embeddings import Embedders
 from vectorplane.ports.resources import FINALIZER, FORCE_DELETE, Resource, Resources, Stores
 from vectorplane.ports.vectors import VectorAdmin
 from vectorplane.queue import backoff
@@ -62,6 +63,7 @@ class Controller:
         watcher: Watcher | None = None,
         resync: float | None = 60.0,
         per_store: int = 64,
+        embedders: Embedders | None = None,
     ) -> None:
         self._resources = resources
         self._stores = stores
@@ -69,6 +71,7 @@ class Controller:
         self._endpoint = endpoint
         self._watcher = watcher
         self._resync = resync
+        self._embedders = embedders
         self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(per_store)
         )
@@ -105,6 +108,9 @@ class Controller:
             self._failures.pop(resource.key, None)
             return None
         await self._say(resource, desired, name, outcome)
+        if outcome.changed:
+            # It gets on, however often it is interrupted: no reason to wait ever longer.
+            self._failures.pop(resource.key, None)
         if outcome.trouble and outcome.trouble.retry:
             return self._retry(resource.key, outcome.retry_after)
         if outcome.collection is None and not (outcome.trouble or desired.paused):
@@ -147,7 +153,7 @@ class Controller:
             return desired, Outcome(trouble=Trouble(error.reason, error.message)), 0.0
         async with self._slots[name]:
             begun = asyncio.get_running_loop().time()
-            outcome = await reconcile(desired, store, where=name)
+            outcome = await reconcile(desired, store, self._embedders, where=name)
             return desired, outcome, asyncio.get_running_loop().time() - begun
 
     async def _store(self, resource: Resource) -> tuple[str, VectorAdmin, Trouble | None]:

@@ -12,7 +12,7 @@ from vectorplane.observe import collection_of, observe, outcome_of
 from vectorplane.perform import perform
 from vectorplane.ports.embeddings import Embedders
 from vectorplane.ports.vectors import VectorAdmin
-from vectorplane.rebuild import advance
+from vectorplane.rebuilds.advance import advance
 from vectorplane.tracing import span
 
 _TRIES = 3

@@ -20,7 +20,7 @@ from vectorplane.desired import desired_of
 from vectorplane.domain.model import Key, Rival
 from vectorplane.domain.plan import plan
 from vectorplane.domain.status import READY, condition_of, status_of
-from vectorplane.errors import Stalled, Waiting
+from vectorplane.errors import CallerError, Stalled, Waiting
 from vectorplane.observe import observed_of, outcome_of
 from vectorplane.ports.resources import FINALIZER, Resource, Stores
 from vectorplane.ports.vectors import Survey
@@ -103,13 +103,13 @@ class Sweeper:
         self._settled.clear()
 
     async def sweep(self, store: str) -> Swept:
-        """Raises `Waiting` or `Stalled` where the store cannot be surveyed: then all of its
+        """Raises an error of ours where the store cannot be surveyed: then all of its
         resources that do not say so yet are put into the queue."""
         mine = [r for r in self._resources.all() if self._lives_in(r, store)]
         try:
             name, admin = await self._stores.find(store)
             survey = await admin.survey()
-        except (Waiting, Stalled) as error:
+        except (Waiting, Stalled, CallerError) as error:
             for resource in mine:
                 if condition_of(resource.status, READY).get("reason") != error.reason:
                     self._look(resource.key)

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 import structlog
 
+from vectorplane.adapters.embeddings.child import ChildEmbedders
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import Event, Outcome
-from vectorplane.errors import ApiUnavailable, LimitExceeded, Stalled, Waiting
+from vectorplane.errors import ApiUnavailable, CallerError, LimitExceeded, Stalled, Waiting
 from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
 from vectorplane.sweep import Sweeper, settled
@@ -98,6 +99,7 @@ class Operator:
             watcher=self,
             resync=None,
             per_store=settings.operator_looks_per_store,
+            embedders=ChildEmbedders(),
         )
         self._sweeper = Sweeper(
             self._resources,
@@ -278,7 +280,7 @@ class Operator:
             swept = await self._sweeper.sweep(store)
             self._metrics.swept(time.monotonic() - begun)
             log.debug("swept", store=store, resources=swept.resources, looks=swept.looks)
-        except (Waiting, Stalled) as error:
+        except (Waiting, Stalled, CallerError) as error:
             log.info("sweep_failed", store=store, reason=error.reason)
         return self._settings.operator_resync_seconds if store in self._stores.names else None
 

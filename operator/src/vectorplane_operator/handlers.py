@@ -18,7 +18,7 @@ from vectorplane.spec_base import GROUP, VERSION
 from vectorplane_operator import logs
 from vectorplane_operator.app import Operator
 from vectorplane_operator.connection import Connect
-from vectorplane_operator.forgetful import NoDiffBase, NoProgress
+from vectorplane_operator.forgetful import EndlessPauses, NoDiffBase, NoProgress
 from vectorplane_operator.kube import COLLECTIONS, STORES
 from vectorplane_operator.settings import OperatorSettings
 
@@ -89,6 +89,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
+    # kopf's own list of pauses ends after a minute, and the process with it.
+    settings.networking.error_backoffs = EndlessPauses()
     # Events are ours to post, on transitions only.
     settings.posting.enabled = False
     # Without this, kopf lists and watches CRDs and namespaces of the whole cluster.

@@ -42,6 +42,8 @@ from vectorplane_operator.store_status import Probe, event_of, lost_event, statu
 
 _MOST = 15.0
 """Seconds between two probes of a store that is down, at most."""
+_MOST_ASKED = 120.0
+"""The most of a store's own Retry-After that is obeyed."""
 _MOST_KEYLESS = 5.0
 """The same of one whose key is refused or missing."""
 
@@ -252,6 +254,7 @@ class KubeStores:
             return None
         resource = store.resource
         probe, error = await self._probe(store)
+        asked = min(_MOST_ASKED, (isinstance(error, Waiting) and error.retry_after) or 0.0)
         if store.resource.spec != resource.spec or self._stores.get(name) is not store:
             # What changed meanwhile is in the queue again by itself.
             return None
@@ -260,8 +263,8 @@ class KubeStores:
             store.down, store.answered, store.failures = None, True, 0
         else:
             store.failures += 1
-            if store.answered and store.failures < 2:
-                # One lost call is no outage.
+            if store.answered and store.failures < 2 and not asked:
+                # One lost call is no outage; a store that says when to come back is believed.
                 return backoff(1)
             back = store.down is None
             store.down, store.answered = error, False
@@ -278,7 +281,7 @@ class KubeStores:
             return self._resync
         # A Secret may be put right at any moment, and nobody tells us.
         keyless = isinstance(error, StoreUnauthorized | SecretUnreadable)
-        return backoff(store.failures, most=_MOST_KEYLESS if keyless else _MOST)
+        return max(asked, backoff(store.failures, most=_MOST_KEYLESS if keyless else _MOST))
 
     async def _probe(self, store: _Store) -> tuple[Probe, Waiting | Stalled | None]:
         try:

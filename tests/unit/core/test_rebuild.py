@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from vectorplane import rebuild, switching
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.domain.model import (
     ChangePolicy,
@@ -25,6 +24,8 @@ from vectorplane.domain.status import Outcome
 from vectorplane.domain.tenancy import TENANT_FIELD, point_id, pool_name
 from vectorplane.errors import StoreOverloaded
 from vectorplane.ports.vectors import Found, Point, Search
+from vectorplane.rebuilds import advance as rebuild
+from vectorplane.rebuilds import switching
 from vectorplane.reconcile import reconcile
 
 pytestmark = pytest.mark.anyio

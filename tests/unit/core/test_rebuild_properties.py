@@ -20,10 +20,10 @@ from support.histories import (
     wishes,
 )
 from support.worlds import BASE, Snapshot, plan_for, run, snapshot
-from vectorplane import switching
 from vectorplane.domain.model import DeletionPolicy, Desired
 from vectorplane.domain.policy import differences
 from vectorplane.ports.vectors import Point
+from vectorplane.rebuilds import switching
 
 History = list[tuple[Desired, list[int], int]]
 """What is declared, the deaths meanwhile, and the looks until something else is declared."""

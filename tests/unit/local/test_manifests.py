@@ -24,7 +24,7 @@ def test_a_wish_has_its_defaults(tmp_path: Path) -> None:
     assert wish.key == Key("default", "good")
     assert wish.labels == {"team": "a"}
     assert wish.annotations == {"note": "b"}
-    assert wish.spec["deletionPolicy"] == "Retain"
+    assert wish.spec["changePolicy"] == "Refuse"
     assert wish.spec["vectors"] == [{"name": "", "size": 4, "distance": "Dot"}]
 
 

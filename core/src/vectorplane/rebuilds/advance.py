@@ -20,14 +20,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from vectorplane.carrying import Carrier
-from vectorplane.copying import Copy, page_size
 from vectorplane.domain.decisions import Rebuild
 from vectorplane.domain.model import Collection, Desired, Progress
 from vectorplane.errors import NotFound
 from vectorplane.ports.embeddings import Embedders
 from vectorplane.ports.vectors import VectorAdmin
-from vectorplane.switching import switch
+from vectorplane.rebuilds.carrying import Carrier
+from vectorplane.rebuilds.copying import Copy, page_size
+from vectorplane.rebuilds.switching import switch
 
 SLICE_SECONDS = 3.0
 PASSES = 8

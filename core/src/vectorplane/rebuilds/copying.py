@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
-from vectorplane.carrying import Carrier
 from vectorplane.domain.model import Place, Progress, Settings
 from vectorplane.domain.tenancy import TENANT_FIELD
 from vectorplane.errors import Waiting
 from vectorplane.ports.vectors import Found, Json, Page, Point, PointId, VectorPoints
+from vectorplane.rebuilds.carrying import Carrier
 
 PAGE = 500
 _LIMITS = ("maxQueryLimit", "upsertMaxBatchsize")

@@ -1,5 +1,5 @@
 """The end of a rebuild: writes are held back, the last pass and the checks are made, the names
-move, and writes go on. All in one slice; see `rebuild.py`.
+move, and writes go on. All in one slice; see `advance.py`.
 
 The hold is in the source's record before it begins, so whoever finds it later, after a kill, ends
 it. It lasts a little longer than the move of the names: a write that had looked up the old
@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from vectorplane.carrying import Carrier
-from vectorplane.checking import Sample, recall
-from vectorplane.copying import Copy, page_size
 from vectorplane.domain.decisions import Rebuild
 from vectorplane.domain.model import Collection, Desired, Path, Progress, Value
 from vectorplane.domain.policy import HOLDER, held_by, record_of
 from vectorplane.errors import VectorplaneError
 from vectorplane.perform import perform
 from vectorplane.ports.vectors import Point, VectorAdmin
+from vectorplane.rebuilds.carrying import Carrier
+from vectorplane.rebuilds.checking import Sample, recall
+from vectorplane.rebuilds.copying import Copy, page_size
 
 HOLD_SECONDS = 40.0
 """The longest that writes are held back for; `VectorAdmin.hold` gives a little more."""

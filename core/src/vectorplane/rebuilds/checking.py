@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vectorplane.carrying import Dense, dense_of
 from vectorplane.domain.model import Place, Settings
 from vectorplane.ports.vectors import Found, Point, Search, VectorPoints
+from vectorplane.rebuilds.carrying import Dense, dense_of
 
 TOP = 10
 SAMPLE = 20

@@ -1,0 +1,1 @@
+"""The copy behind a rebuild: `advance` is the way in."""
