@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from support.cluster import Cluster, Json, Refused, wait
-from support.controlplane import MANIFESTS, ControlPlane
+from support.controlplane import MANIFESTS, ControlPlane, controlplane
 from support.engines import MEMORY_ENGINE
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
-from support.world import World
+from support.world import Operators, World
 
 _KINDS = ("VectorCollection", "VectorStore")
 _PLURALS = ("vectorcollections", "vectorstores")
@@ -115,6 +115,20 @@ class Far:
         if self.operator.running:
             self.operator.kill()
         self.kube.stop()
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One of its own: what is deleted with the kinds is all that any test has made."""
+    with controlplane(tmp_path_factory.mktemp("controlplane-of-its-own")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def operators(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
+    running = Operators(plane, tmp_path_factory.mktemp("operators-of-its-own"))
+    yield running
+    running.end()
 
 
 @pytest.fixture
