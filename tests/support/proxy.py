@@ -37,7 +37,8 @@ class Seen:
 
     @property
     def write(self) -> bool:
-        return self.method != "GET" and not self.path.startswith("/read/")
+        reads = self.path.startswith("/read/") or self.path.endswith(("/scroll", "/facet"))
+        return self.method != "GET" and not reads
 
     @property
     def watch(self) -> bool:

@@ -144,7 +144,11 @@ class StoreView:
 
     async def describe(self, collection: str) -> Collection | None:
         if is_public(collection):
-            return await self._admin.describe(collection)
+            found = await self._admin.describe(collection)
+            if found is None:
+                # Whoever listed it has an old list.
+                self._listing.forget()
+            return found
         if collection not in self._pools:
             call = lambda: self._admin.describe(collection)  # noqa: E731
             self._pools[collection] = Shared(call, POOL_SECONDS)

@@ -13,6 +13,12 @@ _QUIET = ("kopf.objects", "aiohttp.access", "httpx", "httpcore", "asyncio")
 """Loggers that say one line per object or request: theirs begin at a warning."""
 
 
+def _not_kopfs_watch(record: logging.LogRecord) -> bool:
+    """False for what asyncio says of a watch of kopf that is cut off while it opens, at a stop."""
+    message = record.getMessage()
+    return not ("closing of asynchronous generator" in message and "infinite_watch" in message)
+
+
 def configure(log_format: LogFormat, level: str) -> None:
     """Send all logging to standard error, as JSON or for the eye. What was set before goes."""
     shared: list[structlog.typing.Processor] = [
@@ -38,6 +44,7 @@ def configure(log_format: LogFormat, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
+    handler.addFilter(_not_kopfs_watch)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -108,7 +108,14 @@ def test_drift_is_called_drift(world: World, kubectl: Run) -> None:
 
 def test_the_rules_of_the_store_are_part_of_the_plan(world: World, kubectl: Run) -> None:
     rules = {"limits": {"maxVectorSize": 8}, "defaults": {"hnsw": {"m": 24}}}
-    world.cluster.merge("VectorStore", world.store, None, {"spec": rules})
+    ruled = world.cluster.merge("VectorStore", world.store, None, {"spec": rules})
+
+    def known() -> bool:
+        store = world.cluster.get("VectorStore", world.store) or {}
+        said = store.get("status", {}).get("observedGeneration")
+        return bool(said == ruled["metadata"]["generation"])
+
+    wait(known, "the operator knows the store's rules")
     world.apply("large", vectors=[{"size": 9, "distance": "Cosine"}])
     world.says("LimitExceeded", "large")
     done = kubectl("plan", "large", "-n", world.namespace)

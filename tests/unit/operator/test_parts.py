@@ -107,6 +107,16 @@ def test_the_console_shows_the_same_for_the_eye(capsys: pytest.CaptureFixture[st
     assert "shop/products" in written
 
 
+@pytest.mark.usefixtures("logging_restored")
+def test_what_kopf_leaves_at_a_stop_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json", "info")
+    of_kopf = "an error occurred during closing of asynchronous generator <infinite_watch at 0x7>"
+    logging.getLogger("asyncio").error(of_kopf)
+    logging.getLogger("asyncio").error("something else")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["something else"]
+
+
 def test_kopf_watches_and_writes_nothing() -> None:
     registry = kopf.OperatorRegistry()
     register(connect_qdrant, registry)

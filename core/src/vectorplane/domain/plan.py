@@ -103,7 +103,9 @@ def _plan(desired: Desired, observed: Observed) -> Plan:
     if pool:
         return plan_promotion(desired, observed, pool)
     if problem:
-        return Plan(stalled=problem)
+        # A name that points nowhere is a list that is older than a drop: the next one will tell.
+        gone = observed.aliases.get(desired.name, desired.name) not in observed.collections
+        return Plan(stalled=problem, due=1.0 if gone else None)
     if current is None:
         taken = taken_alias(desired, observed, None)
         return Plan(stalled=taken) if taken else _plan_creation(desired, observed)
