@@ -45,10 +45,10 @@ class Mortal:
     def heal(self) -> bool:
         """No more traps; where one sprang it lives again. True where one did."""
         trap, self._kube.trap, self._world.proxy.trap = self._kube.trap, None, None
-        if not trap or not trap.sprung:
+        if not trap or not trap.disarm():
             return False
         assert self._operator.process
-        self._operator.process.wait(10)
+        self._operator.process.wait(30)
         self._operator.start()
         return True
 

@@ -69,9 +69,18 @@ class Trap:
             self._now()
         return self.sprung
 
+    def disarm(self) -> bool:
+        """It springs no more, also not for a write that is on its way. True where it has sprung."""
+        with self._lock:
+            self._left = 0
+            return self.sprung
+
     def _count(self) -> bool:
+        """True for the write at which it springs. It counts as sprung from here on, unless what
+        the write comes to is still open."""
         with self._lock:
             self._left -= 1
+            self.sprung = self.sprung or (self._early is None and self._left == 0)
             return self._left == 0
 
     def _now(self) -> None:

@@ -132,7 +132,11 @@ class RemoteAdmin:
             case 401 | 403:
                 raise errors.StoreUnauthorized("the store refuses the key")
             case 429 | 503:
-                raise errors.StoreOverloaded("the store has too much to do")
+                later = answer.headers.get("retry-after")
+                raise errors.StoreOverloaded(
+                    "the store has too much to do",
+                    retry_after=None if later is None else float(later),
+                )
             case status:
                 raise errors.StoreFailed(f"the store answered {status}")
 

@@ -29,7 +29,7 @@ _SOON = 30.0
 
 pytestmark = [
     MEMORY_ENGINE,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
 ]
 
 
@@ -269,7 +269,7 @@ def test_an_api_server_that_is_restarted(corner: World, plane: ControlPlane) -> 
 
 
 @pytest.fixture
-def no_kinds(plane: ControlPlane) -> Iterator[Callable[[], None]]:
+def no_kinds(plane: ControlPlane, far: Far) -> Iterator[Callable[[], None]]:
     """Deletes the CRDs; they are there again afterwards."""
     if plane.server is None:
         pytest.skip("this control plane is not ours to empty")
@@ -279,7 +279,11 @@ def no_kinds(plane: ControlPlane) -> Iterator[Callable[[], None]]:
         for plural in _PLURALS:
             crd = f"{plural}.vectorplane.dev"
             plane.cluster.delete("CustomResourceDefinition", crd)
-            wait(partial(_no_crd, plane.cluster, crd), f"{crd} is gone", seconds=60)
+            try:
+                wait(partial(_no_crd, plane.cluster, crd), f"{crd} is gone", seconds=150)
+            except AssertionError as error:
+                error.add_note(far.operator.text()[-8000:])
+                raise
 
     yield delete
     plane.cluster.apply_folder(MANIFESTS)
