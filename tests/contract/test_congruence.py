@@ -8,69 +8,20 @@ come in any order.
 
 from __future__ import annotations
 
-import asyncio
 import math
-import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.parts import require_or_skip
-from support.qdrant import MISSING, available
-from support.stores import ADAPTERS, Stores
+from support.stores import Stores
+from support.twins import TOLERANCE, Twins, same
 from vectorplane.domain.model import Index, Settings
 from vectorplane.errors import VectorplaneError
 from vectorplane.ports.vectors import Found, Point, Search
 
-T = TypeVar("T")
 SIZE = 3
-TOLERANCE = 1e-4
-
-
-class Loop:
-    """An event loop in a thread: Hypothesis is synchronous, the stores live over many examples."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-@pytest.fixture(params=["memory", "server-rest", "server-grpc"], scope="module")
-def pair(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Loop, Stores, Stores]]:
-    """The embedded engine, and another one beside it."""
-    if request.param.startswith("server") and not available():
-        require_or_skip("qdrant", MISSING)
-    path: Path = tmp_path_factory.mktemp("congruence")
-    loop, stack = Loop(), AsyncExitStack()
-
-    async def open_both() -> tuple[Stores, Stores]:
-        return (
-            await stack.enter_async_context(ADAPTERS["embedded"](path, request)),
-            await stack.enter_async_context(ADAPTERS[request.param](path, request)),
-        )
-
-    try:
-        one, two = loop.run(open_both())
-        yield loop, one, two
-    finally:
-        loop.run(stack.aclose())
-        loop.close()
 
 
 numbers = st.integers(-8, 8).map(lambda n: n / 4)
@@ -284,20 +235,6 @@ async def look(store: Stores, name: str, flt: dict[str, Any]) -> tuple[object, .
     )
 
 
-def same(ours: list[Found], theirs: list[Found], limit: int) -> None:
-    """Equal but for the order within one score, and for which of the last score's points are in."""
-    assert len(ours) == len(theirs)
-    assert [hit.score for hit in ours] == pytest.approx(
-        [hit.score for hit in theirs], abs=TOLERANCE
-    )
-    last = ours[-1].score if len(ours) == limit else None
-
-    def settled(hits: list[Found]) -> dict[object, object]:
-        return {h.id: h.payload for h in hits if last is None or abs(h.score - last) > TOLERANCE}  # type: ignore[operator]
-
-    assert settled(ours) == settled(theirs)
-
-
 @pytest.mark.timeout(600)  # a failure takes its time to become small
 @settings(
     max_examples=60,
@@ -308,9 +245,8 @@ def same(ours: list[Found], theirs: list[Found], limit: int) -> None:
 )
 @given(data=st.data(), distance=distances, late=distances)
 def test_the_same_operations_give_the_same_answers(
-    pair: tuple[Loop, Stores, Stores], data: st.DataObject, distance: str, late: str
+    twins: Twins, data: st.DataObject, distance: str, late: str
 ) -> None:
-    loop, one, two = pair
     plan = [("upsert", data.draw(crowd, label="crowd"))]
     plan += data.draw(st.lists(operations, max_size=3), label="operations")
     flt = data.draw(filters, label="filter")
@@ -325,16 +261,13 @@ def test_the_same_operations_give_the_same_answers(
     ]
 
     async def run(store: Stores) -> tuple[list[object], tuple[object, ...], list[list[Found]]]:
-        name = await store.collection(shape(distance, late))
-        await store.admin.create_index(name, Index("body", "Text"))
-        try:
+        async with store.passing(shape(distance, late)) as name:
+            await store.admin.create_index(name, Index("body", "Text"))
             done = [await operate(store, name, operation) for operation in plan]
             seen = await look(store, name, flt)
             return done, seen, await store.points.search(name, batch)
-        finally:
-            await store.admin.drop(store.made.pop())
 
-    ours, theirs = loop.run(run(one)), loop.run(run(two))
+    ours, theirs = twins.both(run)
     assert ours[0] == theirs[0]
     assert ours[1] == theirs[1]
     for search, left, right in zip(batch, ours[2], theirs[2], strict=True):

@@ -50,6 +50,16 @@ class Stores:
         await self.admin.create(name, settings, record)
         return name
 
+    @asynccontextmanager
+    async def passing(self, settings: Settings) -> AsyncIterator[str]:
+        """A collection for a while."""
+        name = await self.collection(settings)
+        try:
+            yield name
+        finally:
+            await self.admin.drop(name)
+            self.made.remove(name)
+
     async def clean(self) -> None:
         for name in self.made:
             await self.admin.drop(name)

@@ -133,7 +133,13 @@ class TooLarge(InvalidInput):
 
 
 class Unauthenticated(CallerError):
+    """`why` is one of a few fixed words, fit for a metric's label."""
+
     reason = "Unauthenticated"
+
+    def __init__(self, message: str, *, why: str = "unknown", place: str | None = None) -> None:
+        super().__init__(message, place=place)
+        self.why = why
 
 
 class Forbidden(CallerError):

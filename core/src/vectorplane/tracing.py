@@ -25,11 +25,16 @@ class Span(Protocol):
 
     def set_attribute(self, key: str, value: str | int) -> None: ...
 
+    def update_name(self, name: str) -> None: ...
+
 
 class _Nothing:
     """The span that nobody records, again and again the same."""
 
     def set_attribute(self, key: str, value: str | int) -> None:
+        """Nothing."""
+
+    def update_name(self, name: str) -> None:
         """Nothing."""
 
     def __enter__(self) -> Span:
@@ -56,10 +61,61 @@ def span(name: str, /, **attributes: str | int) -> AbstractContextManager[Span]:
     return _tracer.start_as_current_span(name, attributes=attributes, record_exception=False)
 
 
+def serving(name: str, carrier: Mapping[str, str]) -> AbstractContextManager[Span]:
+    """A span around a request that came in. It goes on with the trace that the request's headers
+    (`carrier`: traceparent, tracestate) name, if they do."""
+    if _tracer is None:
+        return _NOTHING
+    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    context = TraceContextTextMapPropagator().extract(carrier)
+    return _tracer.start_as_current_span(
+        name, context=context, kind=SpanKind.SERVER, record_exception=False
+    )
+
+
+def headers() -> dict[str, str] | None:
+    """The headers that take the trace on to whom is called next; None where there is none."""
+    if _tracer is None:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier or None
+
+
+def trace_id() -> str | None:
+    """The trace that this moment belongs to, as 32 hexadecimal digits."""
+    if _tracer is None:
+        return None
+    from opentelemetry.trace import get_current_span
+
+    found = get_current_span().get_span_context()
+    return f"{found.trace_id:032x}" if found.is_valid else None
+
+
+def failed(why: str) -> None:
+    """Say that the span of this moment is about a failure, with no error to show for it."""
+    if _tracer is None:
+        return
+    from opentelemetry.trace import Status, StatusCode, get_current_span
+
+    get_current_span().set_status(Status(StatusCode.ERROR, why))
+
+
 def use(tracer: Tracer | None) -> None:
     """Open every span from here on with this tracer; None for none."""
     global _tracer
     _tracer = tracer
+
+
+def wanted(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment asks for traces."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    return any(environ.get(name) for name in ENDPOINTS)
 
 
 def configure(service: str, environ: Mapping[str, str] = os.environ) -> Callable[[], None] | None:
@@ -67,9 +123,7 @@ def configure(service: str, environ: Mapping[str, str] = os.environ) -> Callable
     where no endpoint is among them. Gives what ends it: it sends the rest, and may block for
     seconds. `service` is the name where `OTEL_SERVICE_NAME` gives none.
     """
-    if not any(environ.get(name) for name in ENDPOINTS):
-        return None
-    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    if not wanted(environ):
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -8,7 +8,7 @@ import pytest
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.adapters.vectors.memory.filtering import Subject, matches
 from vectorplane.domain.model import Capability, Record
-from vectorplane.ports.vectors import Point, Search
+from vectorplane.ports.vectors import PayloadChange, Point, Search
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +32,20 @@ async def test_what_it_gives_back_is_not_what_it_holds() -> None:
     found.vector.append(9)
     [again] = await store.retrieve("a", [1], vectors=True)
     assert (again.payload, again.vector) == ({"list": [1]}, [1.0, 1.0])
+
+
+async def test_a_changed_payload_is_not_the_one_that_was_given() -> None:
+    store = MemoryStore()
+    settings = {("vectors", "", "size"): 2, ("vectors", "", "distance"): "Dot"}
+    await store.create("a", settings, Record(None))
+    await store.upsert("a", [Point(i, [1, 1]) for i in range(3)])
+    payload = {"list": [1]}
+    await store.change_payload("a", PayloadChange.SET, payload=payload, ids=[0])
+    await store.change_payload("a", PayloadChange.SET, payload=payload, path="in", ids=[1])
+    await store.change_payload("a", PayloadChange.OVERWRITE, payload=payload, ids=[2])
+    payload["list"].append(2)
+    found = [point.payload for point in await store.retrieve("a", [0, 1, 2])]
+    assert found == [{"list": [1]}, {"in": {"list": [1]}}, {"list": [1]}]
 
 
 @pytest.mark.parametrize(

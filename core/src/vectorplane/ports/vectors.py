@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
 
-from vectorplane.domain.model import Capability, Collection, Index, Record, Settings
+from vectorplane.domain.model import Capability, Collection, Index, Record, Settings, Value
 from vectorplane.domain.status import Taken
 
 PointId = int | str
@@ -26,6 +27,14 @@ Vector = list[float] | list[list[float]] | SparseVector
 Vectors = Vector | Mapping[str, Vector]
 """The unnamed vector, or a mapping of vector name to vector."""
 Json = dict[str, Any]
+
+
+class SentVector(list[float]):
+    """A dense vector with the JSON that it came as: who passes it on need not write its numbers
+    anew, which takes as long as reading them."""
+
+    __slots__ = ("json",)
+    json: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +151,11 @@ class Point:
     payload: Json = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """A stored point as it is read back. `score` only in search results; `vector` and `payload`
-    only where asked for."""
+    only where asked for. Ten are made for each search, and a frozen one costs four times as much.
+    """
 
     id: PointId
     payload: Json | None = None
@@ -154,16 +164,100 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """Many points by column: what `Point`s say, without an object for each number.
+
+    `vectors` holds, by name, one C-contiguous float32 array of shape (points, size) each.
+    `payloads` has one object (or None) for each point, or is None where no point has any.
+    """
+
+    ids: Sequence[PointId]
+    vectors: Mapping[str, Any]
+    payloads: Sequence[Json | None] | None = None
+
+
+class Ordering(StrEnum):
+    """How writes of several clients to one point are put in order, in Qdrant's words."""
+
+    WEAK = "weak"
+    MEDIUM = "medium"
+    STRONG = "strong"
+
+
+class PayloadChange(StrEnum):
+    SET = "set"
+    """Merge into what is there."""
+    OVERWRITE = "overwrite"
+    DELETE = "delete"
+    """Delete some fields."""
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """The vector of a stored point, named by its id."""
+
+    id: PointId
+
+
+class Strategy(StrEnum):
+    AVERAGE_VECTOR = "average_vector"
+    BEST_SCORE = "best_score"
+    SUM_SCORES = "sum_scores"
+
+
+@dataclass(frozen=True, slots=True)
+class Recommend:
+    """Like the positive examples, unlike the negative ones. An example that is a point is not
+    among the results."""
+
+    positive: Sequence[Vector | ById]
+    negative: Sequence[Vector | ById] = ()
+    strategy: Strategy = Strategy.AVERAGE_VECTOR
+
+
+class FusionMethod(StrEnum):
+    RRF = "rrf"
+    DBSF = "dbsf"
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """One order out of the prefetched ones. `k` is the constant of RRF (None: the store's own)."""
+
+    method: FusionMethod
+    k: int | None = None
+
+
+Query = Vector | ById | Recommend | Fusion
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """A search whose results the search above it works on. Its fields mean what those of `Search`
+    do."""
+
+    query: Query
+    limit: int
+    using: str = ""
+    filter: Json | None = None
+    params: Json | None = None
+    score_threshold: float | None = None
+    prefetch: Sequence[Prefetch] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """One search. `filter` and `params` are JSON objects in Qdrant's own language (filter, search
     params).
 
-    `query` is a dense, sparse or multi vector; `using` names the vector ("" is the unnamed one).
-    `payload`: True, False, or the list of payload fields wanted; `vectors`: True, False, or the
-    names wanted.
+    `query` is a dense, sparse or multi vector, a point (which is then not among the results),
+    examples, or the fusion of `prefetch`; `using` names the vector ("" is the unnamed one; a fusion
+    has none). `payload`: True, False, or the list of payload fields wanted; `vectors`: True, False,
+    or the names wanted.
     """
 
-    query: Vector
+    query: Query
     limit: int
     using: str = ""
     offset: int = 0
@@ -172,6 +266,15 @@ class Search:
     score_threshold: float | None = None
     payload: bool | Sequence[str] = True
     vectors: bool | Sequence[str] = False
+    prefetch: Sequence[Prefetch] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The best points of those with one value in the field that was grouped by."""
+
+    key: str | int
+    hits: list[Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +302,17 @@ class VectorPoints(Protocol):
     async def resolve(self, collection: str) -> Collection:
         """The physical collection behind a name. Raises `NotFound`."""
 
+    async def peek(self, collection: str) -> Collection:
+        """What is behind a name, in one call however many names there are. The `name` in it may be
+        the one that was asked for. Raises `NotFound`."""
+
     async def upsert(
-        self, collection: str, points: Sequence[Point], *, wait: bool = True
+        self,
+        collection: str,
+        points: Sequence[Point] | Columns,
+        *,
+        wait: bool = True,
+        ordering: Ordering | None = None,
     ) -> None: ...
 
     async def retrieve(
@@ -236,11 +348,42 @@ class VectorPoints(Protocol):
         """Delete by ids or by filter: exactly one of the two. Ids that are not there are no
         error."""
 
+    async def change_payload(
+        self,
+        collection: str,
+        change: PayloadChange,
+        *,
+        payload: Json | None = None,
+        fields: Sequence[str] = (),
+        path: str | None = None,
+        ids: Sequence[PointId] | None = None,
+        filter: Json | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Change the payload of points by ids or by filter: exactly one of the two. `payload` is
+        for set and overwrite, `fields` (paths) for delete; `path` sets inside that field alone."""
+
     async def count(
         self, collection: str, *, filter: Json | None = None, exact: bool = True
     ) -> int: ...
 
     async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
         """One list of results per search, best first, in the order of `searches`."""
+
+    async def groups(self, collection: str, search: Search, by: str, size: int) -> list[Group]:
+        """The best `search.limit` groups of at most `size` points each, by a payload field.
+        `search.offset` is 0."""
+
+    async def facet(
+        self,
+        collection: str,
+        field: str,
+        *,
+        filter: Json | None = None,
+        limit: int = 10,
+        exact: bool = False,
+    ) -> list[tuple[Value, int]]:
+        """The values of a payload field that has an index, with the number of points of each; the
+        most frequent first, then by value."""
 
     async def close(self) -> None: ...

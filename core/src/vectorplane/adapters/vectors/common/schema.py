@@ -75,15 +75,28 @@ class Schema:
 
     def check_query(self, raw: object, using: object, place: str) -> Any:
         """The query vector of one search. Raises `InvalidInput`."""
-        if not isinstance(using, str) or using not in self._names():
-            raise InvalidInput(self._unknown(using), place=f"{place}.using")
+        return self.check_example(raw, self.check_using(using, f"{place}.using"), f"{place}.query")
+
+    def check_using(self, using: object, place: str) -> str:
+        """The name of the vector that is searched. Raises `InvalidInput`."""
+        if not isinstance(using, str) or (using not in self.dense and using not in self.sparse):
+            raise InvalidInput(self._unknown(using), place=place)
+        return using
+
+    def check_example(self, raw: object, using: str, place: str) -> Any:
+        """A vector to search by, of a name that exists. Raises `InvalidInput`."""
         spec = self.dense.get(using)
         if spec is not None and spec.multi and isinstance(raw, list) and raw and _flat(raw):
             raw = [raw]
-        vector = self._vector(using, raw, f"{place}.query")
+        vector = self._vector(using, raw, place)
         if spec is None and not vector["indices"]:
-            raise InvalidInput("a sparse query needs at least one index", place=f"{place}.query")
+            raise InvalidInput("a sparse query needs at least one index", place=place)
         return vector
+
+    def ascending(self, name: object) -> bool:
+        """True where scores are distances: the smallest is the best."""
+        spec = self.dense.get(name) if isinstance(name, str) else None
+        return spec is not None and spec.distance in ("Euclid", "Manhattan")
 
     def check_names(self, raw: bool | Sequence[str], place: str) -> bool | list[str]:
         """Which vectors to give back. Raises `InvalidInput`."""

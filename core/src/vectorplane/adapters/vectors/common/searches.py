@@ -8,17 +8,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from vectorplane.adapters.vectors.common.filters import check_filter
-from vectorplane.adapters.vectors.common.ids import shown
+from vectorplane.adapters.vectors.common.ids import check_id, shown
+from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.schema import Schema, check_selection
 from vectorplane.errors import InvalidInput
-from vectorplane.ports.vectors import Json, Search
+from vectorplane.ports.vectors import (
+    ById,
+    Fusion,
+    FusionMethod,
+    Json,
+    Prefetch,
+    Recommend,
+    Search,
+    Strategy,
+)
 
 MAX_COUNT = 2**32 - 1
+MAX_PREFETCH_DEPTH = 4
+MAX_PREFETCHES = 16
+"""In all of one search."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPrefetch:
+    """A prefetch that every engine can run as it is."""
+
+    query: Any
+    using: str
+    limit: int
+    filter: Json | None
+    params: Json
+    score_threshold: float | None
+    prefetch: tuple[CheckedPrefetch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A search that every engine can run as it is."""
+    """A search that every engine can run as it is. `query` is a vector (lists, or the object of a
+    sparse one), or a `ById`, `Recommend` or `Fusion` of checked parts."""
 
     query: Any
     using: str
@@ -29,6 +56,7 @@ class Checked:
     score_threshold: float | None
     payload: bool | list[str]
     vectors: bool | list[str]
+    prefetch: tuple[CheckedPrefetch, ...] = ()
 
 
 def check_searches(schema: Schema, searches: Sequence[Search]) -> list[Checked]:
@@ -38,7 +66,7 @@ def check_searches(schema: Schema, searches: Sequence[Search]) -> list[Checked]:
 
 def check_search(schema: Schema, search: Search, place: str) -> Checked:
     return Checked(
-        query=schema.check_query(search.query, search.using, place),
+        query=_query(schema, search, place),
         using=search.using,
         limit=check_count(search.limit, f"{place}.limit", least=1),
         offset=check_count(search.offset, f"{place}.offset", least=0),
@@ -46,10 +74,21 @@ def check_search(schema: Schema, search: Search, place: str) -> Checked:
         params=check_params(search.params, f"{place}.params"),
         score_threshold=None
         if search.score_threshold is None
-        else _number(search.score_threshold, f"{place}.score_threshold"),
+        else _threshold(schema, search, place),
         payload=check_selection(search.payload, f"{place}.payload"),
         vectors=schema.check_names(search.vectors, f"{place}.vectors"),
+        prefetch=_prefetches(schema, search.prefetch, place, 1, [0]) if search.prefetch else (),
     )
+
+
+def check_groups(schema: Schema, search: Search, by: object, size: object) -> Checked:
+    """The search whose results are grouped; its place is `searches[0]`."""
+    checked = check_search(schema, search, "searches[0]")
+    check_path(by, "by")
+    check_count(size, "size", least=1)
+    if checked.offset:
+        raise InvalidInput("groups have no offset", place="searches[0].offset")
+    return checked
 
 
 def check_count(raw: object, place: str, *, least: int) -> int:
@@ -79,6 +118,117 @@ def check_params(raw: object, place: str, words: dict[str, Any] | None = None) -
             check_params(value, where, check) if isinstance(check, dict) else check(value, where)
         )
     return checked
+
+
+def _query(schema: Schema, search: Search | Prefetch, place: str) -> Any:
+    query = search.query
+    if type(query) is list:  # nearly always
+        return schema.check_query(query, search.using, place)
+    if isinstance(query, ById):
+        schema.check_using(search.using, f"{place}.using")
+        return ById(check_id(query.id, f"{place}.query"))
+    if isinstance(query, Recommend):
+        schema.check_using(search.using, f"{place}.using")
+        return _recommend(schema, query, search.using, f"{place}.query")
+    if isinstance(query, Fusion):
+        if search.using:
+            raise InvalidInput("a fusion has no vector of its own", place=f"{place}.using")
+        if not search.prefetch:
+            raise InvalidInput("a fusion needs something to fuse", place=f"{place}.prefetch")
+        return _fusion(query, f"{place}.query")
+    return schema.check_query(query, search.using, place)
+
+
+def _recommend(schema: Schema, query: Recommend, using: str, place: str) -> Recommend:
+    def examples(raw: object, where: str) -> list[Any]:
+        if not isinstance(raw, list | tuple):
+            raise InvalidInput(f"a list of vectors and points, not {shown(raw)}", place=where)
+        return [
+            ById(check_id(example.id, f"{where}[{i}]"))
+            if isinstance(example, ById)
+            else schema.check_example(example, using, f"{where}[{i}]")
+            for i, example in enumerate(raw)
+        ]
+
+    positive = examples(query.positive, f"{place}.positive")
+    if not positive:
+        raise InvalidInput("at least one example", place=f"{place}.positive")
+    negative = examples(query.negative, f"{place}.negative")
+    try:
+        strategy = Strategy(query.strategy)
+    except ValueError as error:
+        raise InvalidInput(
+            f"one of {', '.join(Strategy)}, not {shown(query.strategy)}", place=f"{place}.strategy"
+        ) from error
+    return Recommend(positive, negative, strategy)
+
+
+def _fusion(query: Fusion, place: str) -> Fusion:
+    try:
+        method = FusionMethod(query.method)
+    except ValueError as error:
+        raise InvalidInput(
+            f"one of {', '.join(FusionMethod)}, not {shown(query.method)}", place=f"{place}.method"
+        ) from error
+    if query.k is None:
+        return Fusion(method)
+    if method is not FusionMethod.RRF:
+        raise InvalidInput("only rrf has a k", place=f"{place}.k")
+    return Fusion(method, check_count(query.k, f"{place}.k", least=1))
+
+
+def _prefetches(
+    schema: Schema, raw: object, place: str, depth: int, number: list[int]
+) -> tuple[CheckedPrefetch, ...]:
+    """`number` counts over the whole search."""
+    if not isinstance(raw, list | tuple):
+        raise InvalidInput(f"a list, not {shown(raw)}", place=f"{place}.prefetch")
+    if depth > MAX_PREFETCH_DEPTH:
+        raise InvalidInput(
+            f"a prefetch nests at most {MAX_PREFETCH_DEPTH} deep", place=f"{place}.prefetch"
+        )
+    checked = []
+    for i, prefetch in enumerate(raw):
+        where = f"{place}.prefetch[{i}]"
+        number[0] += 1
+        if number[0] > MAX_PREFETCHES:
+            raise InvalidInput(f"at most {MAX_PREFETCHES} in one search", place=where)
+        checked.append(_prefetch(schema, prefetch, where, depth, number))
+    return tuple(checked)
+
+
+def _prefetch(
+    schema: Schema, prefetch: Prefetch, place: str, depth: int, number: list[int]
+) -> CheckedPrefetch:
+    return CheckedPrefetch(
+        query=_query(schema, prefetch, place),
+        using=prefetch.using,
+        limit=check_count(prefetch.limit, f"{place}.limit", least=1),
+        filter=check_filter(prefetch.filter, f"{place}.filter"),
+        params=check_params(prefetch.params, f"{place}.params"),
+        score_threshold=None
+        if prefetch.score_threshold is None
+        else _threshold(schema, prefetch, place),
+        prefetch=_prefetches(schema, prefetch.prefetch, place, depth + 1, number)
+        if prefetch.prefetch
+        else (),
+    )
+
+
+def _threshold(schema: Schema, search: Search | Prefetch, place: str) -> float:
+    number = _number(search.score_threshold, f"{place}.score_threshold")
+    query = search.query
+    if (
+        isinstance(query, Recommend)
+        and query.strategy != Strategy.AVERAGE_VECTOR
+        and schema.ascending(search.using)
+    ):
+        # Their scores are better the greater they are, and Qdrant compares them like distances.
+        raise InvalidInput(
+            f"{query.strategy} has no threshold where vectors are compared by distance",
+            place=f"{place}.score_threshold",
+        )
+    return number
 
 
 def _bool(raw: object, place: str) -> bool:

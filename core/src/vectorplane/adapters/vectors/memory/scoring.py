@@ -9,9 +9,6 @@ from typing import Any
 
 from vectorplane.adapters.vectors.common.schema import Dense
 
-ASCENDING = ("Euclid", "Manhattan")
-"""Distances: the smallest is the best."""
-
 
 def stored(spec: Dense | None, vector: Any) -> Any:
     """What is read back: 32-bit floats; of unit length under Cosine; a sparse vector sorted by
@@ -36,11 +33,19 @@ def prepared(spec: Dense | None, query: Any) -> Any:
 def dense_score(spec: Dense, query: Any, vector: Any) -> float:
     """The score of a dense or multi vector; of several rows the sum of each query row's best
     (MaxSim)."""
-    pairs = [max(_raw(spec, q, row) for row in vector) for q in query] if spec.multi else []
-    raw = sum(pairs) if spec.multi else _raw(spec, query, vector)
+    raw = similarity(spec, query, vector)
     if spec.distance == "Euclid":
         return math.sqrt(abs(raw))
     return abs(raw) if spec.distance == "Manhattan" else raw
+
+
+def similarity(spec: Dense | None, query: Any, vector: Any) -> float:
+    """How near, the greater the nearer: what scores by examples are made of."""
+    if spec is None:
+        return sparse_score(query, vector) or 0.0
+    if spec.multi:
+        return sum(max(_raw(spec, q, row) for row in vector) for q in query)
+    return _raw(spec, query, vector)
 
 
 def sparse_score(query: Mapping[int, float], vector: Mapping[str, list[Any]]) -> float | None:

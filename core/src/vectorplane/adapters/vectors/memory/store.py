@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import vectorplane
+from vectorplane.adapters.vectors.common.changes import check_change, check_facet
+from vectorplane.adapters.vectors.common.columns import as_points, check_columns
 from vectorplane.adapters.vectors.common.filters import check_filter
 from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.schema import Schema, check_points, check_selection
-from vectorplane.adapters.vectors.common.searches import check_count, check_searches
+from vectorplane.adapters.vectors.common.searches import check_count, check_groups, check_searches
 from vectorplane.adapters.vectors.common.settings import (
     check_index,
     check_name,
@@ -37,10 +40,14 @@ from vectorplane.domain.record import from_metadata, to_metadata
 from vectorplane.domain.status import Taken
 from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreOverloaded, StoreRejected
 from vectorplane.ports.vectors import (
+    Columns,
     Found,
+    Group,
     Json,
     Listing,
+    Ordering,
     Page,
+    PayloadChange,
     Point,
     PointId,
     Search,
@@ -152,7 +159,9 @@ class MemoryStore:
         if held is None or field not in held.indexes:
             return {}
         return Counter(
-            word for point in held.points.held.values() for word in words_at(point.payload, field)
+            str(word)
+            for point in held.points.held.values()
+            for word in words_at(point.payload, field)
         )
 
     async def hold(self, collection: str) -> None:
@@ -202,9 +211,23 @@ class MemoryStore:
             raise NotFound(f"there is no collection {collection}")
         return found
 
-    async def upsert(self, collection: str, points: Sequence[Point], *, wait: bool = True) -> None:
+    async def peek(self, collection: str) -> Collection:
+        return await self.resolve(collection)
+
+    async def upsert(
+        self,
+        collection: str,
+        points: Sequence[Point] | Columns,
+        *,
+        wait: bool = True,
+        ordering: Ordering | None = None,
+    ) -> None:
         held = self._client(collection).points
-        checked = check_points(held.schema, points)
+        checked = (
+            as_points(check_columns(held.schema, points))
+            if isinstance(points, Columns)
+            else check_points(held.schema, points)
+        )
         self._writable(collection)
         held.upsert(checked)
 
@@ -256,6 +279,24 @@ class MemoryStore:
         for point_id in gone:
             points.held.pop(point_id, None)
 
+    async def change_payload(
+        self,
+        collection: str,
+        change: PayloadChange,
+        *,
+        payload: Json | None = None,
+        fields: Sequence[str] = (),
+        path: str | None = None,
+        ids: Sequence[PointId] | None = None,
+        filter: Json | None = None,
+        wait: bool = True,
+    ) -> None:
+        points = self._client(collection).points
+        checked = check_change(change, payload, fields, path, ids, filter)
+        self._writable(collection)
+        if checked is not None:
+            points.change(checked)
+
     async def count(
         self, collection: str, *, filter: Json | None = None, exact: bool = True
     ) -> int:
@@ -264,7 +305,30 @@ class MemoryStore:
 
     async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
         points = self._client(collection).points
-        return [points.search(s) for s in check_searches(points.schema, searches)]
+        checked = check_searches(points.schema, searches)
+        found = [points.resolved(s, f"searches[{i}]") for i, s in enumerate(checked)]
+        return [points.search(search) for search in found]
+
+    async def groups(self, collection: str, search: Search, by: str, size: int) -> list[Group]:
+        points = self._client(collection).points
+        checked = points.resolved(check_groups(points.schema, search, by, size), "searches[0]")
+        return points.groups(checked, by, size)
+
+    async def facet(
+        self,
+        collection: str,
+        field: str,
+        *,
+        filter: Json | None = None,
+        limit: int = 10,
+        exact: bool = False,
+    ) -> list[tuple[Value, int]]:
+        held = self._client(collection)
+        check_path(field, "field")
+        flt = check_filter(filter)
+        check_count(limit, "limit", least=1)
+        index = check_facet(field, held.indexes.get(field))
+        return held.points.facet(field, index.type, flt, limit)
 
     def _physical(self, collection: str) -> _Held:
         held = self._collections.get(collection)

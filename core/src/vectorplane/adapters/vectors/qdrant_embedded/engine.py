@@ -6,16 +6,12 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import qdrant_edge as edge
 
-from vectorplane.adapters.vectors.common.filters import check_filter
-from vectorplane.adapters.vectors.common.ids import check_id, check_ids
-from vectorplane.adapters.vectors.common.schema import check_points, check_selection
-from vectorplane.adapters.vectors.common.searches import check_count, check_searches
 from vectorplane.adapters.vectors.common.settings import (
     check_index,
     check_name,
@@ -36,39 +32,27 @@ from vectorplane.adapters.vectors.qdrant_embedded.config import (
     new_vector,
     supported,
 )
-from vectorplane.adapters.vectors.qdrant_embedded.filters import edge_filter, payload_selector
 from vectorplane.adapters.vectors.qdrant_embedded.lock import FolderLock
 from vectorplane.adapters.vectors.qdrant_embedded.maintenance import Maintenance
-from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded, record
+from vectorplane.adapters.vectors.qdrant_embedded.points import EmbeddedPoints
+from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded
 from vectorplane.adapters.vectors.qdrant_embedded.whole import whole
 from vectorplane.domain.model import Collection, Index, Record, Settings
 from vectorplane.domain.record import to_metadata
 from vectorplane.domain.status import Taken
 from vectorplane.errors import (
     Conflict,
-    InvalidInput,
     NotFound,
     StoreFailed,
     Unsupported,
     VectorplaneError,
 )
-from vectorplane.ports.vectors import (
-    Found,
-    Json,
-    Listing,
-    Page,
-    Point,
-    PointId,
-    Search,
-    StoreInfo,
-    Survey,
-    VectorPoints,
-)
+from vectorplane.ports.vectors import Listing, StoreInfo, Survey, VectorPoints
 
 NO_SNAPSHOTS = "the embedded engine has no snapshots"
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(EmbeddedPoints):
     """`VectorAdmin` and `VectorPoints`. Made by `open`, once per folder and machine."""
 
     def __init__(self, path: Path, lock: FolderLock, catalogue: EmbeddedCatalogue) -> None:
@@ -273,115 +257,34 @@ class EmbeddedEngine:
     def points(self) -> VectorPoints:
         return self
 
-    # VectorPoints
+    # What the points half needs
 
     async def names(self) -> Mapping[str, str]:
         return {c: c for c in self._catalogue.collections} | dict(self._catalogue.aliases)
 
     async def resolve(self, collection: str) -> Collection:
-        found = await self.describe(self._physical(collection))
+        found = await self.describe(self._catalogue.aliases.get(collection, collection))
         if found is None:
             raise NotFound(f"there is no collection {collection}")
         return found
 
-    async def upsert(self, collection: str, points: Sequence[Point], *, wait: bool = True) -> None:
-        name, shard = self._client(collection)
-        checked = check_points(shard.schema, points)
-        if checked:
-            await shard.upsert(checked)
-            self._maintenance.touched(name)
-
-    async def retrieve(
-        self,
-        collection: str,
-        ids: Sequence[PointId],
-        *,
-        payload: bool | Sequence[str] = True,
-        vectors: bool | Sequence[str] = False,
-    ) -> list[Found]:
-        _, shard = self._client(collection)
-        fields = check_selection(payload, "payload")
-        names = shard.schema.check_names(vectors, "vectors")
-        order = check_ids(ids, "ids")
-        hits = guarded(lambda: shard.live.retrieve(list(order), payload_selector(fields), names))
-        found = {point.id: point for point in (record(hit, fields, names) for hit in hits)}
-        return [found[i] for i in order if i in found]
-
-    async def scroll(
-        self,
-        collection: str,
-        *,
-        filter: Json | None = None,
-        limit: int = 10,
-        offset: PointId | None = None,
-        payload: bool | Sequence[str] = True,
-        vectors: bool | Sequence[str] = False,
-    ) -> Page:
-        _, shard = self._client(collection)
-        fields = check_selection(payload, "payload")
-        names = shard.schema.check_names(vectors, "vectors")
-        check_count(limit, "limit", least=1)
-        start = None if offset is None else check_id(offset, "offset")
-        checked = check_filter(filter)
-        request = edge.ScrollRequest(
-            offset=start,
-            limit=limit,
-            filter=None if checked is None else guarded(lambda: edge_filter(checked)),
-            with_payload=payload_selector(fields),
-            with_vector=names,
-        )
-        hits, following = guarded(lambda: shard.live.scroll(request))
-        after = following if following is None or isinstance(following, int) else str(following)
-        return Page([record(hit, fields, names) for hit in hits], after)
-
-    async def delete(
-        self,
-        collection: str,
-        *,
-        ids: Sequence[PointId] | None = None,
-        filter: Json | None = None,
-        wait: bool = True,
-    ) -> None:
-        name, shard = self._client(collection)
-        if (ids is None) == (filter is None):
-            raise InvalidInput("either ids or a filter, and one only")
-        if ids is not None:
-            gone = check_ids(ids, "ids")
-            operation = edge.UpdateOperation.delete_points(list(gone))
-            touched = len(gone)
-        else:
-            checked = check_filter(filter) or {}
-            flt = guarded(lambda: edge_filter(checked))
-            touched = guarded(lambda: shard.live.count(edge.CountRequest(True, flt)))
-            operation = edge.UpdateOperation.delete_points_by_filter(flt)
-        if touched:
-            await shard.update(operation, touched)
-            self._maintenance.touched(name)
-
-    async def count(
-        self, collection: str, *, filter: Json | None = None, exact: bool = True
-    ) -> int:
-        _, shard = self._client(collection)
-        checked = check_filter(filter)
-        flt = None if checked is None else guarded(lambda: edge_filter(checked))
-        return guarded(lambda: shard.live.count(edge.CountRequest(exact, flt)))
-
-    async def search(self, collection: str, searches: Sequence[Search]) -> list[list[Found]]:
-        _, shard = self._client(collection)
-        checked = check_searches(shard.schema, searches)
-        return await shard.search(checked) if checked else []
-
-    # Behind both
-
-    def _physical(self, collection: str) -> str:
-        return self._catalogue.aliases.get(collection, collection)
+    async def peek(self, collection: str) -> Collection:
+        return await self.resolve(collection)
 
     def _client(self, collection: str) -> tuple[str, Shard]:
-        name = self._physical(collection)
+        name = self._catalogue.aliases.get(collection, collection)
         shard = self._shards.get(name)
         if shard is None:
             raise NotFound(f"there is no collection {collection}")
         return name, shard
+
+    def _index(self, collection: str, field: str) -> Index | None:
+        return self._catalogue.collections[collection].indexes.get(field)
+
+    def _touched(self, collection: str) -> None:
+        self._maintenance.touched(collection)
+
+    # Behind all
 
     def _entry(self, collection: str) -> Entry:
         entry = self._catalogue.collections.get(collection)

@@ -1,4 +1,4 @@
-"""The checked filter language and searches as the engine's own objects."""
+"""The checked filter language as the engine's own objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import qdrant_edge as edge
 
 from vectorplane.adapters.vectors.common.filters import CLAUSES
-from vectorplane.adapters.vectors.common.searches import Checked
 from vectorplane.ports.vectors import Json
 
 _MATCH = {
@@ -95,33 +94,5 @@ def _ring(ring: Json) -> list[edge.GeoPoint]:
     return [_geo(point) for point in ring["points"]]
 
 
-def edge_query(search: Checked) -> edge.QueryRequest:
-    return edge.QueryRequest(
-        limit=search.limit,
-        offset=search.offset or None,
-        query=edge.Query.Nearest(edge_vector(search.query), search.using or None),
-        filter=None if search.filter is None else edge_filter(search.filter),
-        score_threshold=search.score_threshold,
-        params=_params(search.params) if search.params else None,
-        with_payload=payload_selector(search.payload),
-        with_vector=search.vectors,
-    )
-
-
-def edge_vector(vector: Any) -> Any:
-    if isinstance(vector, dict):
-        return edge.SparseVector(vector["indices"], vector["values"])
-    return vector
-
-
 def payload_selector(wanted: bool | list[str]) -> Any:
     return wanted if isinstance(wanted, bool) else edge.PayloadSelector.Include(wanted)
-
-
-def _params(params: Json) -> edge.SearchParams:
-    given = dict(params)
-    if (quantization := given.get("quantization")) is not None:
-        given["quantization"] = edge.QuantizationSearchParams(**quantization)
-    if (acorn := given.get("acorn")) is not None:
-        given["acorn"] = edge.AcornSearchParams(**acorn)
-    return edge.SearchParams(**given)

@@ -19,15 +19,16 @@ from typing import Any, TypeVar
 
 import qdrant_edge as edge
 
+from vectorplane.adapters.vectors.common.columns import as_points, rows_of
 from vectorplane.adapters.vectors.common.schema import Schema, unwrap
 from vectorplane.adapters.vectors.common.searches import Checked
 from vectorplane.adapters.vectors.qdrant_embedded.config import edge_config
-from vectorplane.adapters.vectors.qdrant_embedded.filters import edge_query, edge_vector
 from vectorplane.adapters.vectors.qdrant_embedded.optimize import copy_shard, optimize_apart
+from vectorplane.adapters.vectors.qdrant_embedded.queries import edge_query, edge_vector
 from vectorplane.adapters.vectors.qdrant_embedded.whole import whole
 from vectorplane.domain.model import Settings
 from vectorplane.errors import InvalidInput, StoreFailed, VectorplaneError
-from vectorplane.ports.vectors import Found, Json, PointId
+from vectorplane.ports.vectors import Columns, Found, Json, PointId
 
 PIECE = 200
 """Points in one call of the engine: about 10 ms in which nothing else runs."""
@@ -116,16 +117,29 @@ class Shard:
             for start in range(0, len(items), PIECE):
                 await asyncio.to_thread(self._upsert, items[start : start + PIECE])
 
-    def _upsert(self, piece: Sequence[tuple[PointId, tuple[dict[str, Any], Json]]]) -> None:
+    @whole
+    async def upsert_columns(self, columns: Columns) -> None:
+        """The engine reads lists of numbers faster than arrays (measured: 15 and 23 us for 384), so
+        a piece becomes lists, and the next one only after it."""
+        async with self.writing:
+            for start in range(0, len(columns.ids), PIECE):
+                piece = rows_of(columns, start, start + PIECE)
+                await asyncio.to_thread(self._upsert, piece)
+
+    def _upsert(
+        self, piece: Sequence[tuple[PointId, tuple[dict[str, Any], Json]]] | Columns
+    ) -> None:
+        points = list(as_points(piece).items()) if isinstance(piece, Columns) else piece
+
         def made() -> Operation:
             return edge.UpdateOperation.upsert_points(
                 [
                     edge.Point(i, {n: edge_vector(v) for n, v in vectors.items()}, payload)
-                    for i, (vectors, payload) in piece
+                    for i, (vectors, payload) in points
                 ]
             )
 
-        self.apply(guarded(made), len(piece))
+        self.apply(guarded(made), len(points))
 
     @whole
     async def update(self, operation: Operation, touched: int = 0) -> None:

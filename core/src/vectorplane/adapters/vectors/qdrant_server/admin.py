@@ -120,8 +120,12 @@ class QdrantAdmin:
 
     async def settings(self, collection: str) -> Settings:
         """The settings behind a name of either kind, in one call. Raises `NotFound`."""
+        return (await self.peek(collection)).settings
+
+    async def peek(self, collection: str) -> Collection:
+        """What is behind a name of either kind, in one call. Raises `NotFound`."""
         try:
-            return self.read(collection, await self._rest.call("GET", _path(collection))).settings
+            return self.read(collection, await self._rest.call("GET", _path(collection)))
         except NotFound as error:
             raise NotFound(f"there is no collection {collection}") from error
 

@@ -1,12 +1,13 @@
-"""Points of a Qdrant server by itself: over REST, or over gRPC where a port is given."""
+"""Points of a Qdrant server by itself: over REST, and where a gRPC port is given, upserts over
+gRPC."""
 
 from __future__ import annotations
 
 import vectorplane
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
 from vectorplane.adapters.vectors.qdrant_server.checked import CheckedPoints
-from vectorplane.adapters.vectors.qdrant_server.rest import Rest
-from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport, Transport
+from vectorplane.adapters.vectors.qdrant_server.transport import RestTransport, Upserter
+from vectorplane.adapters.vectors.qdrant_server.wire import Wire
 
 
 class QdrantPoints(CheckedPoints):
@@ -21,20 +22,22 @@ class QdrantPoints(CheckedPoints):
         verify: bool | str = True,
     ) -> None:
         self._admin = QdrantAdmin(url, api_key, timeout, verify)
-        super().__init__(self._admin, _transport(url, api_key, grpc_port, timeout, verify))
+        agent = f"vectorplane/{vectorplane.__version__}"
+        wire = Wire(url, api_key, timeout, verify, agent)
+        upserts = _upserts(url, api_key, grpc_port, timeout, verify)
+        super().__init__(self._admin, RestTransport(wire, upserts))
 
     async def close(self) -> None:
         await super().close()
         await self._admin.close()
 
 
-def _transport(
+def _upserts(
     url: str, api_key: str | None, grpc_port: int | None, timeout: float, verify: bool | str
-) -> Transport:
+) -> Upserter | None:
     insecure_tls = url.startswith("https") and verify is False
     if grpc_port is None or insecure_tls:  # gRPC cannot skip the check of a certificate
-        agent = f"vectorplane/{vectorplane.__version__}"
-        return RestTransport(Rest(url, api_key, timeout, verify, agent=agent))
-    from vectorplane.adapters.vectors.qdrant_server.grpc import GrpcTransport
+        return None
+    from vectorplane.adapters.vectors.qdrant_server.grpc_upserts import GrpcUpserts
 
-    return GrpcTransport(url, api_key, grpc_port, timeout, verify)
+    return GrpcUpserts(url, api_key, grpc_port, timeout, verify)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -26,6 +26,7 @@ from vectorplane.errors import (
     StoreUnreachable,
     VectorplaneError,
 )
+from vectorplane.ports.vectors import SentVector
 
 MAX_SHOWN = 300
 REFUSES = " refuses the request"
@@ -81,8 +82,13 @@ def transport_error(error: Exception, place: str) -> VectorplaneError:
     if isinstance(error, httpx.RemoteProtocolError):
         return StoreUnreachable(f"{place} closed the connection")
     if isinstance(error, httpx.ConnectError | httpx.NetworkError):
-        return StoreUnreachable(f"{place} cannot be reached{_cause(error)}")
+        return no_connection(error, place)
     return StoreFailed(f"{place}: {type(error).__name__}")
+
+
+def no_connection(error: Exception, place: str) -> StoreUnreachable:
+    """The error that a connection means that does not come about."""
+    return StoreUnreachable(f"{place} cannot be reached{_cause(error)}")
 
 
 def without_place(message: str) -> str:
@@ -98,7 +104,8 @@ def seconds(header: str | None) -> float | None:
         return None
 
 
-def _tls(url: str, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+def tls(url: str, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
+    """What httpx takes for `verify`."""
     if not url.startswith("https"):
         return False  # no certificates are loaded for nothing
     return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
@@ -142,7 +149,7 @@ class Rest:
             base_url=check_url(url),
             headers=headers,
             timeout=timeout,
-            verify=_tls(url, verify),
+            verify=tls(url, verify),
             limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
         )
 
@@ -158,15 +165,7 @@ class Rest:
         """The `result` of an answer. `path` is quoted already; `timeout` in seconds, where this
         call may take longer than others."""
         said = await self.said(method, path, body, params, timeout=timeout)
-        try:
-            answer = orjson.loads(said)
-        except ValueError as error:
-            raise StoreFailed(f"{self.place} answered something that is no JSON") from error
-        if path == "/":
-            return answer
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise StoreFailed(f"{self.place} answered something that Qdrant does not say")
-        return answer["result"]
+        return answered(path, said, self)
 
     async def said(
         self,
@@ -179,7 +178,7 @@ class Rest:
     ) -> bytes:
         """The same as it came: for an answer that is too large to be read as a whole."""
         try:
-            content = None if body is None else _encoded(body)
+            content = None if body is None else encoded(body)
             # Streamed, for a response keeps what it has read until the garbage collector comes.
             async with self._client.stream(
                 method,
@@ -194,7 +193,7 @@ class Rest:
         if response.status_code >= 300:
             raise status_error(
                 response.status_code,
-                _error(said),
+                error_said(said),
                 self.place,
                 response.headers.get("retry-after"),
             )
@@ -204,14 +203,47 @@ class Rest:
         await self._client.aclose()
 
 
-def _encoded(body: Any) -> bytes:
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def _as_it_came(value: Any) -> orjson.Fragment:
+    if type(value) is SentVector:
+        return orjson.Fragment(value.json)
+    raise TypeError
+
+
+class Placed(Protocol):
+    """Something with a store's address, for messages."""
+
+    @property
+    def place(self) -> str: ...
+
+
+def answered(path: str, said: bytes, at: Placed) -> Any:
+    """The `result` of an answer; all of it for the path `/`."""
     try:
-        return orjson.dumps(body)
+        answer = orjson.loads(said)
+    except ValueError as error:
+        raise StoreFailed(f"{at.place} answered something that is no JSON") from error
+    if path == "/":
+        return answer
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise StoreFailed(f"{at.place} answered something that Qdrant does not say")
+    return answer["result"]
+
+
+def encoded(body: Any) -> bytes:
+    """A body as JSON; arrays of numbers go in as they are."""
+    if isinstance(body, bytes):
+        return body
+    try:
+        return orjson.dumps(body, default=_as_it_came, option=_OPTIONS)
     except TypeError:  # an integer of more than 64 bits: Qdrant reads it as a float
         return json.dumps(body).encode()
 
 
-def _error(said: bytes) -> str:
+def error_said(said: bytes) -> str:
+    """What Qdrant says is wrong, in its own words."""
     try:
         status = orjson.loads(said)["status"]
         return str(status["error"]) if isinstance(status, dict) else ""

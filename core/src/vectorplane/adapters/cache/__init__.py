@@ -1,0 +1,1 @@
+"""Where answers of searches are kept: one module per kind of memory."""
