@@ -41,7 +41,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     out = capsys.readouterr().out
-    for name in ("apply", "delete", "dev", "get", "plan"):
+    for name in ("apply", "delete", "dev", "get", "load", "plan", "search", "upsert"):
         assert f"  {name}  " in out
 
 

@@ -20,7 +20,7 @@ GROUP = "vectorplane.commands"
 KUBECTL = "kubectl vectorplane"
 """The name of the console script as a plugin of kubectl."""
 _OURS = ("vectorplane", "vectorplane_service", "vectorplane_operator")
-_EXTRAS = {"operator": "operator"}
+_EXTRAS = {"operator": "operator", "search": "client", "upsert": "client", "load": "load"}
 """The extra that brings a command's libraries, where it is not `local`."""
 
 

@@ -1,0 +1,2 @@
+"""The sync client. Every other module here is generated from `aio`, by
+`tools/blocking_client.py`."""
