@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-units check generate constraints bench-search bench-embedded bench-operator kill-loop clean
+.PHONY: help demo test test-units check generate constraints bench-search bench-memory bench-embedded bench-operator kill-loop clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,10 +31,14 @@ check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generat
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/python -m vectorplane.crd --check
 	$(DEV)/bin/python -m vectorplane_service.env_example --check
+	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot --check
+	$(DEV)/bin/python tools/blocking_client.py --check
 
-generate: $(DEV)/.ready ## CRDs, reference tables and .env.example from the models
+generate: $(DEV)/.ready ## CRDs, tables, .env.example, the OpenAPI document and the sync client
 	$(DEV)/bin/python -m vectorplane.crd
 	$(DEV)/bin/python -m vectorplane_service.env_example > .env.example
+	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot
+	$(DEV)/bin/python tools/blocking_client.py
 
 constraints: ## pin anew: needs uv (https://docs.astral.sh/uv/)
 	uv pip compile pyproject.toml $(PIN) --extra example --group build -o constraints/demo.txt
@@ -46,6 +50,9 @@ PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --n
 
 bench-search: $(DEV)/.ready ## searches a second: Qdrant itself, a plain app, and the service, in one run
 	@$(DEV)/bin/python bench/search.py
+
+bench-memory: $(DEV)/.ready ## memory of the service over 200,000 requests of every kind
+	@$(DEV)/bin/python bench/memory.py
 
 bench-embedded: $(DEV)/.ready ## the embedded engine behind the API, 16 clients, one process
 	@$(DEV)/bin/python bench/embedded.py

@@ -38,7 +38,7 @@ from processes import cpu_seconds
 from vectorplane.adapters.vectors.qdrant_embedded import EmbeddedEngine
 from vectorplane.domain.model import Owner, Record
 from vectorplane.ports.vectors import Point, Search
-from vectorplane_service import logs
+from vectorplane_service import collecting, logs
 from vectorplane_service.app import create_app
 from vectorplane_service.protocol import ServiceProtocol
 from vectorplane_service.settings import ServiceSettings
@@ -102,6 +102,7 @@ def serve(folder: Path, port: int) -> None:
     settings = ServiceSettings.load(env_file=None)
     logs.configure(settings.log_level, settings.log_format)
     app = create_app(settings, points=lambda: EmbeddedEngine.open(folder))
+    collecting.settle()
     uvicorn.run(
         app,
         host="127.0.0.1",

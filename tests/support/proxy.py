@@ -13,7 +13,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from aiohttp import web
 
 from support.loops import LoopThread
 
+FAULTS = ("refused", "lost", "halved", "500", "503", "slow")
 _HOP = {"connection", "host", "transfer-encoding", "content-length", "keep-alive"}
 
 
@@ -104,10 +105,10 @@ class _Flaky:
 
     dice: random.Random
     share: float
+    faults: Sequence[str]
 
     def next(self) -> str | None:
-        faults = ("refused", "lost", "halved", "500", "503", "slow")
-        return self.dice.choice(faults) if self.dice.random() < self.share else None
+        return self.dice.choice(self.faults) if self.dice.random() < self.share else None
 
 
 class Proxy:
@@ -176,9 +177,9 @@ class Proxy:
         """Every request gets this status; an underscore in a header's name stands for a hyphen."""
         self._status = (code, {k.replace("_", "-"): v for k, v in headers.items()})
 
-    def flaky(self, seed: int, share: float) -> None:
+    def flaky(self, seed: int, share: float, faults: Sequence[str] = FAULTS) -> None:
         """This share of the requests, from 0 to 1, meets any of the faults."""
-        self._flaky = _Flaky(random.Random(seed), share)
+        self._flaky = _Flaky(random.Random(seed), share, faults)
 
     def mend(self) -> None:
         self._status = self._flaky = None

@@ -26,28 +26,31 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from vectorplane import __version__
-from vectorplane.settings import SettingsError
+from vectorplane import __version__, tracing
 from vectorplane_service import documentation, problems
-from vectorplane_service.access.keys import ApiKey, Keyring
+from vectorplane_service.access.endpoints import OPERATIONS as KEYS
+from vectorplane_service.access.keys import ApiKey
+from vectorplane_service.access.opening import opened_access
 from vectorplane_service.catalog import Catalog
 from vectorplane_service.collections.endpoints import OPERATIONS as COLLECTIONS
 from vectorplane_service.context import PointsSource, Services, opened
+from vectorplane_service.edge.opening import add_layers, opened_edge
+from vectorplane_service.edge.tracing import exporting
 from vectorplane_service.embedding import EmbedderFactory, Embedding
 from vectorplane_service.health.endpoints import OPERATIONS as HEALTH
 from vectorplane_service.health.endpoints import STATUS_OPERATIONS as STATUS
 from vectorplane_service.health.service import Health
-from vectorplane_service.hotpath import HotPath
+from vectorplane_service.hotpath import HotPath, ShortWay
 from vectorplane_service.metrics import OPERATIONS as METRICS
 from vectorplane_service.metrics import Metrics
-from vectorplane_service.middleware import RequestMiddleware
 from vectorplane_service.points.endpoints import OPERATIONS as POINTS
 from vectorplane_service.search.endpoints import OPERATIONS as SEARCH
-from vectorplane_service.settings import NO_KEYS, ServiceSettings
+from vectorplane_service.settings import ServiceSettings
 from vectorplane_service.vectors.endpoints import OPERATIONS as VECTORS
 
-VERSIONED = (*SEARCH, *POINTS, *COLLECTIONS, *VECTORS, *STATUS, *HEALTH, *METRICS)
+VERSIONED = (*SEARCH, *POINTS, *COLLECTIONS, *VECTORS, *KEYS, *STATUS, *HEALTH, *METRICS)
 UNVERSIONED = (*HEALTH, *METRICS)
 
 log = structlog.get_logger(__name__)
@@ -62,25 +65,34 @@ def create_app(
 ) -> FastAPI:
     """The service over a store. See the module for what the arguments are."""
     keys = settings.api_keys if keys is None else tuple(keys)
-    if settings.auth_enabled and not keys:
-        raise SettingsError(NO_KEYS)
+    settings.model_copy(update={"api_keys": keys}).check_access()
+    settings.check_redis()
     metrics = Metrics()
+    traced = tracing.wanted()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not settings.auth_enabled:
             log.warning("authentication is OFF: everybody may read and write everything")
-        async with opened(points) as store:
+        async with (
+            exporting(traced),
+            opened(points) as store,
+            opened_access(settings, keys) as access,
+            opened_edge(settings, metrics, store, traced=traced) as edge,
+        ):
             app.state.services = Services(
                 settings=settings,
-                points=store,
-                catalog=Catalog(store),
+                points=edge.points,
+                catalog=Catalog(edge.points),
                 embedding=Embedding(embedders or {}),
-                keyring=Keyring(keys) if settings.auth_enabled else None,
-                health=Health({"vectors": store.info}),
+                authority=access.authority,
+                own_keys=access.own_keys,
+                health=Health({"vectors": store.info, **edge.probes}, spared=edge.spared),
                 metrics=metrics,
+                limits=edge.limits,
             )
             yield
+            metrics.flush()
 
     app = FastAPI(
         title="vectorplane",
@@ -94,7 +106,13 @@ def create_app(
         redirect_slashes=False,
     )
     problems.install(app)
+
+    def short_way(layer: ASGIApp) -> None:
+        app.state.short_way = ShortWay(app, layer, prefix=settings.base_path, operations=VERSIONED)
+
     app.add_middleware(HotPath, prefix=settings.base_path, operations=VERSIONED)
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, metrics=metrics)
-    documentation.install(app, settings.base_path, VERSIONED, UNVERSIONED)
+    add_layers(app, settings, metrics, traced=traced, made=short_way)
+    documentation.install(
+        app, settings.base_path, VERSIONED, UNVERSIONED, limits=settings.model_dump()
+    )
     return app

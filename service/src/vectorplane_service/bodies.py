@@ -56,11 +56,29 @@ def wrong(error: ValidationError, at: str = "") -> list[Wrong]:
     return found
 
 
-async def read_json(request: Request) -> Any:
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+NPZ = "application/x-npz"
+
+
+def media_type(request: Request, *others: str) -> str:
+    """What kind of body comes: JSON or one of `others`. Raises `UnsupportedMediaType`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType("a body of application/json is asked for", place="Content-Type")
-    body = await request.body()
+    if kind == JSON or kind.endswith("+json"):
+        return JSON
+    if kind not in others:
+        known = " or ".join((JSON, *others))
+        raise UnsupportedMediaType(f"a body of {known} is asked for", place="Content-Type")
+    return kind
+
+
+async def read_json(request: Request) -> Any:
+    media_type(request)
+    return decode(await request.body())
+
+
+def decode(body: bytes) -> Any:
+    """JSON as it was sent. Raises `MalformedBody`, `InvalidInput`."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -10,19 +10,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
+from vectorplane_service.deprecation import Deprecated, Deprecation
+from vectorplane_service.edge.headers import page_policy
 from vectorplane_service.http import json_bytes
 
 _REF = "#/components/schemas/{model}"
 _PUBLIC_TAG = "health"
-_ALWAYS = (401, 403, 422)
+_ALWAYS = (401, 403, 422, 429, 500, 502, 503, 504)
+_WITH_A_BODY = (408,)
+_LIMITS = {
+    "max_batch_size": "maxItems",
+    "max_prefetches": "maxItems",
+    "max_query_length": "maxLength",
+    "max_results_k": "maximum",
+}
+"""What a setting limits, in the words of a schema."""
 
 
 class ProblemError(BaseModel):
@@ -42,6 +53,9 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[ProblemError] | None = None
+    written: int | None = Field(
+        None, description="Of a stream of points: how many are certainly written."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +68,26 @@ class Operation:
     summary: str
     tag: str
     example: Any
-    answer: type[BaseModel] | None = None
+    answer: type[BaseModel] | tuple[type[BaseModel], ...] | None = None
     status: int = 200
     media_type: str = "application/json"
     body: Any = None
     body_examples: Mapping[str, Any] = field(default_factory=dict)
+    other_bodies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Bodies that are no JSON, by media type, as the document says them."""
+    links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What may be asked next, with what of this answer."""
     problems: tuple[int, ...] = ()
     also: Mapping[int, str] = field(default_factory=dict)
     """Further good answers: status and what it says."""
     hot: bool = False
     """Asked so often that it has a short way: see `hotpath`."""
+    deprecated: Deprecation | None = None
+    """On its way out; it goes the long way, where its answers get the headers that say so."""
+
+    def __post_init__(self) -> None:
+        if self.deprecated is not None:
+            object.__setattr__(self, "hot", False)
 
     @property
     def name(self) -> str:
@@ -72,13 +96,16 @@ class Operation:
     def responses(self) -> dict[int | str, dict[str, Any]]:
         content: dict[str, Any] = {"example": self.example}
         if self.answer is not None:
-            content["schema"] = {"$ref": _REF.format(model=self.answer.__name__)}
-        ok = {"description": "Done.", "content": {self.media_type: content}}
+            content["schema"] = _schema(self.answer)
+        ok: dict[str, Any] = {"description": "Done.", "content": {self.media_type: content}}
+        if self.links:
+            ok["links"] = self.links
         found: dict[int | str, dict[str, Any]] = {self.status: ok}
         for status, words in self.also.items():
             found[status] = {**ok, "description": words}
         always = () if self.tag == _PUBLIC_TAG else _ALWAYS
-        for status in sorted({*always, *self.problems}):
+        with_body = () if self.body is None else _WITH_A_BODY
+        for status in sorted({*always, *with_body, *self.problems}):
             found[status] = _problem_response(status)
         return found
 
@@ -94,14 +121,24 @@ class Operation:
                         "examples": {
                             name: {"value": value} for name, value in self.body_examples.items()
                         },
-                    }
+                    },
+                    **self.other_bodies,
                 },
             }
         }
 
+    def extra(self) -> dict[str, Any]:
+        """What FastAPI does not say of the operation by itself."""
+        said = {} if self.deprecated is None else self.deprecated.documented()
+        return {**self.request_body(), **said}
+
     def models(self) -> list[type[BaseModel]]:
-        bodies = self.body if isinstance(self.body, tuple) else (self.body,)
-        return [model for model in (*bodies, self.answer) if model is not None]
+        said = [*_each(self.body), *_each(self.answer)]
+        return [model for model in said if model is not None]
+
+
+def _each(models: Any) -> tuple[Any, ...]:
+    return models if isinstance(models, tuple) else (models,)
 
 
 def _schema(body: Any) -> dict[str, Any]:
@@ -134,9 +171,14 @@ def _problem_response(status: int) -> dict[str, Any]:
 
 
 def install(
-    app: FastAPI, base: str, versioned: Sequence[Operation], unversioned: Sequence[Operation]
+    app: FastAPI,
+    base: str,
+    versioned: Sequence[Operation],
+    unversioned: Sequence[Operation],
+    limits: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make the routes, and the document that describes them."""
+    """Make the routes, and the document that describes them. `limits` are settings: those that
+    limit bodies are said in their schemas."""
     groups = [(base, versioned), ("", unversioned)] if base else [("", versioned)]
     for prefix, operations in groups:
         for operation in operations:
@@ -150,11 +192,15 @@ def install(
                 response_model=None,
                 response_class=Response,
                 responses=operation.responses(),
-                openapi_extra=operation.request_body() or None,
+                deprecated=operation.deprecated is not None or None,
+                openapi_extra=operation.extra() or None,
                 operation_id=operation.name if prefix == base else f"{operation.name}_unversioned",
             )
+            if operation.deprecated is not None:
+                route = cast(APIRoute, app.router.routes[-1])
+                route.app = Deprecated(route.app, operation.deprecated)
         _show(app, prefix)
-    _describe(app, groups)
+    _describe(app, groups, limits or {})
 
 
 def _show(app: FastAPI, prefix: str) -> None:
@@ -164,13 +210,19 @@ def _show(app: FastAPI, prefix: str) -> None:
         return Response(json_bytes(app.openapi()), media_type="application/json")
 
     async def docs() -> Response:
-        return get_swagger_ui_html(openapi_url=f"{prefix}/openapi.json", title=app.title)
+        page = get_swagger_ui_html(openapi_url=f"{prefix}/openapi.json", title=app.title)
+        page.headers["Content-Security-Policy"] = page_policy(bytes(page.body))
+        return page
 
     app.add_api_route(f"{prefix}/openapi.json", openapi_json, include_in_schema=False)
     app.add_api_route(f"{prefix}/docs", docs, include_in_schema=False)
 
 
-def _describe(app: FastAPI, groups: Sequence[tuple[str, Sequence[Operation]]]) -> None:
+def _describe(
+    app: FastAPI,
+    groups: Sequence[tuple[str, Sequence[Operation]]],
+    limits: Mapping[str, Any],
+) -> None:
     """Add to FastAPI's document what it does not know."""
     generate = app.openapi
     everything = [(prefix, operation) for prefix, some in groups for operation in some]
@@ -184,6 +236,7 @@ def _describe(app: FastAPI, groups: Sequence[tuple[str, Sequence[Operation]]]) -
                 ref_template=_REF,
             )
             document["components"]["schemas"] = schemas["$defs"]
+            _limit(schemas["$defs"], limits)
             for prefix, operation in everything:
                 shown = document["paths"][prefix + operation.path][operation.method.lower()]
                 answer = shown["responses"][str(operation.status)]
@@ -194,6 +247,17 @@ def _describe(app: FastAPI, groups: Sequence[tuple[str, Sequence[Operation]]]) -
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _limit(schema: Any, limits: Mapping[str, Any]) -> None:
+    """Say the limits of this service where a schema names the setting, as `x-limit`."""
+    if isinstance(schema, dict):
+        name = schema.pop("x-limit", None)
+        if name in limits:
+            schema[_LIMITS[name]] = limits[name]
+    for inner in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(inner, dict | list):
+            _limit(inner, limits)
 
 
 def _offer_bearer(document: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vectorplane.settings import SettingsError
-from vectorplane_service import cpus, logs
+from vectorplane_service import collecting, cpus, logs
 from vectorplane_service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -31,24 +31,36 @@ def _settings() -> ServiceSettings:
     try:
         found = ServiceSettings.load()
         found.check_access()
+        found.check_redis()
     except SettingsError as error:
-        sys.stderr.write(f"vectorplane: {error}\n")
-        raise SystemExit(2) from None
+        raise _refused(error) from None
     return found
+
+
+def _checked(workers: int) -> int:
+    try:
+        _loaded.check_workers(workers)
+    except SettingsError as error:
+        raise _refused(error) from None
+    return workers
+
+
+def _refused(error: SettingsError) -> SystemExit:
+    sys.stderr.write(f"vectorplane: {error}\n")
+    return SystemExit(2)
 
 
 _loaded = _settings()
 
 _host = f"[{_loaded.host}]" if ":" in _loaded.host else _loaded.host
 bind = f"{_host}:{_loaded.port}"
-workers = _loaded.web_concurrency or cpus.available()
+workers = _checked(_loaded.web_concurrency or cpus.available())
 worker_class = _loaded.worker_class
 graceful_timeout = _loaded.graceful_timeout_seconds
 keepalive = _loaded.keepalive
 max_requests = _loaded.worker_max_requests
 max_requests_jitter = _loaded.worker_max_requests_jitter
-timeout = 60
-"""A worker that does not say for so long that it lives is replaced."""
+timeout = _loaded.worker_timeout_seconds
 preload_app = False
 """Each worker makes its own application: connections and threads do not survive a fork."""
 accesslog = None
@@ -82,6 +94,10 @@ def on_starting(server: Arbiter) -> None:
 
 def when_ready(server: Arbiter) -> None:
     server.log.info("listening at %s", ", ".join(str(sock) for sock in server.LISTENERS))
+
+
+def post_worker_init(worker: Worker) -> None:
+    collecting.settle()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:

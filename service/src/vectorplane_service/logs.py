@@ -6,9 +6,11 @@ key that called; the key itself is nowhere.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
-from typing import TextIO
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -32,7 +34,7 @@ def configure(level: str = "info", format: str = "json", stream: TextIO | None =
     structlog.configure(
         processors=[*_first(), *_last(format, target)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=target),
+        logger_factory=_Loggers(target, fast=format == "json" and number <= logging.INFO),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -40,6 +42,41 @@ def configure(level: str = "info", format: str = "json", stream: TextIO | None =
     root.setLevel(number)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+class RequestLines:
+    """The lines of requests: what structlog would write, at a third of its cost. Those of one turn
+    of the loop go out in one write."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+        self._held: list[bytes] = []
+
+    def write(self, line: dict[str, Any]) -> None:
+        """One event of level info, without level and time."""
+        line["level"] = "info"
+        line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self._held.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if len(self._held) == 1:
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        self._target.write(b"".join(held).decode())
+        self._target.flush()
+
+
+class _Loggers(structlog.WriteLoggerFactory):
+    """structlog's factory, with what writes the lines of requests to the same place."""
+
+    def __init__(self, target: TextIO, *, fast: bool) -> None:
+        super().__init__(file=target)
+        self.request_lines = RequestLines(target) if fast else None
+
+
+def request_lines() -> RequestLines | None:
+    """What writes the lines of requests as logs are configured; None where structlog does."""
+    return getattr(structlog.get_config()["logger_factory"], "request_lines", None)
 
 
 def handler(format: str = "json", stream: TextIO | None = None) -> logging.Handler:

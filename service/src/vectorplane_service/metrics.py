@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 
 from vectorplane_service.documentation import Operation
+from vectorplane_service.tallies import Spread, Tallies, Tally
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 UNMATCHED = "unmatched"
@@ -42,11 +43,14 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
-        self.inflight = Gauge(
-            "vectorplane_inflight_requests",
-            "Requests being answered now.",
-            registry=registry,
-            multiprocess_mode="livesum",
+        tallies = self._tallies = Tallies()
+        self.inflight = tallies.tally(
+            Gauge(
+                "vectorplane_inflight_requests",
+                "Requests being answered now.",
+                registry=registry,
+                multiprocess_mode="livesum",
+            )
         )
         search_seconds = Histogram(
             "vectorplane_search_duration_seconds",
@@ -62,7 +66,7 @@ class Metrics:
         )
         self._auth_failures = Counter(
             "vectorplane_auth_failures_total",
-            "Requests refused for their key: missing, unknown, permission or collection.",
+            "Requests refused for their key, by why: missing, unknown, expired, permission, ...",
             ("reason",),
             registry=registry,
         )
@@ -73,27 +77,63 @@ class Metrics:
             buckets=_SIZES,
             registry=registry,
         )
-        self.search_seconds, self.store_seconds = search_seconds, store_seconds
-        self.search_size, self.upsert_size = sizes.labels("search"), sizes.labels("upsert")
+        self._rate_limited = Counter(
+            "vectorplane_rate_limited_total",
+            "Requests refused for being too many, by group; failures are wrong keys.",
+            ("group",),
+            registry=registry,
+        )
+        self._rate_limit_failures = Counter(
+            "vectorplane_rate_limit_failures_total",
+            "Requests that could not be counted, since Redis was away.",
+            registry=registry,
+        )
+        cache = Counter(
+            "vectorplane_cache_requests_total",
+            "Searches that asked the cache: hit, miss, bypass (while somebody writes), error.",
+            ("result",),
+            registry=registry,
+        )
+        self.cache = {name: cache.labels(name) for name in ("hit", "miss", "bypass", "error")}
+        self.shed = Counter(
+            "vectorplane_shed_requests_total",
+            "Requests refused since the queue was longer than could be served.",
+            registry=registry,
+        )
+        self.search_seconds, self.store_seconds = tallies.spread(search_seconds), store_seconds
+        self.search_size = tallies.spread(sizes.labels("search"))
+        self.upsert_size = sizes.labels("upsert")
         # Looking a child up by its labels takes a lock; the same few are asked for all the time.
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._known: dict[tuple[str, str, int], tuple[Tally, Spread]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         method = method if method in METHODS else "other"
         known = self._known.get((method, route, status))
         if known is None:
             known = self._known[method, route, status] = (
-                self._requests.labels(method, route, str(status)),
-                self._request_seconds.labels(method, route),
+                self._tallies.tally(self._requests.labels(method, route, str(status))),
+                self._tallies.spread(self._request_seconds.labels(method, route)),
             )
-        known[0].inc()
+        known[0].value += 1
         known[1].observe(seconds)
+        self._tallies.due()
 
     def auth_failed(self, reason: str) -> None:
         self._auth_failures.labels(reason).inc()
 
+    def rate_limited(self, group: str) -> None:
+        self._rate_limited.labels(group).inc()
+
+    def rate_limit_failed(self) -> None:
+        self._rate_limit_failures.inc()
+
+    def flush(self) -> None:
+        """Hand over what was counted since the last time."""
+        self._tallies.flush()
+
     def exposition(self) -> bytes:
         """All metrics as text; of all workers where there are several."""
+        self.flush()
         registry = self._registry
         if os.environ.get(MULTIPROCESS_VARIABLE):
             registry = CollectorRegistry()

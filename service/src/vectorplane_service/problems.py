@@ -17,8 +17,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from vectorplane import errors
+from vectorplane.ports.cache import CacheUnreachable
+from vectorplane_service.access.refusals import CannotVerify, IssuerUnreachable, KeysUnreadable
+from vectorplane_service.edge import refusals
 from vectorplane_service.http import json_bytes
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,6 +57,16 @@ class UnsupportedMediaType(errors.CallerError):
     reason = "UnsupportedMediaType"
 
 
+class PartlyWritten(errors.VectorplaneError):
+    """A stream of points ended early. It is said as its `cause` is, with the number of points that
+    are certainly `written`."""
+
+    def __init__(self, cause: errors.VectorplaneError, written: int) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+        self.written = written
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How one kind of error is said. Where `detail` is None, the error's own message is."""
@@ -71,6 +85,12 @@ ANSWERS: dict[type[errors.VectorplaneError], Answer] = {
     UnsupportedMediaType: Answer(415),
     errors.InvalidInput: Answer(422),
     errors.Unsupported: Answer(501),
+    refusals.RateLimited: Answer(429),
+    refusals.ClientTooSlow: Answer(408),
+    refusals.Overloaded: Answer(503),
+    refusals.TookTooLong: Answer(504),
+    refusals.CountsAway: Answer(503, "Requests cannot be counted now; try again later."),
+    CacheUnreachable: Answer(503, "The cache of answers is away, so nothing is written now."),
     errors.CallerError: Answer(400),
     errors.StoreUnreachable: Answer(503, "The vector store cannot be reached; try again later."),
     errors.StoreTimeout: Answer(503, "The vector store did not answer in time; try again later."),
@@ -78,6 +98,16 @@ ANSWERS: dict[type[errors.VectorplaneError], Answer] = {
         503, "The vector store refuses this service's own key; its operator must act."
     ),
     errors.StoreOverloaded: Answer(503, "The vector store is overloaded; try again later."),
+    IssuerUnreachable: Answer(
+        503,
+        "The issuer of this token cannot be reached, so it cannot be verified; try again later.",
+    ),
+    CannotVerify: Answer(
+        503, "What this key is verified with cannot be read now; try again later."
+    ),
+    KeysUnreadable: Answer(
+        500, "The file of keys cannot be used; the service's operator must act."
+    ),
     errors.Waiting: Answer(503, "The vector store cannot answer now; try again later."),
     errors.StoreRejected: Answer(502, "The vector store refused what this service asked of it."),
     errors.VectorplaneError: Answer(500, "The service cannot do this until its operator acts."),
@@ -101,6 +131,7 @@ def problem(
     code: str,
     detail: str,
     wrong: Sequence[Wrong] = (),
+    written: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
     body: dict[str, object] = {
@@ -113,19 +144,25 @@ def problem(
     }
     if wrong:
         body["errors"] = [{"place": w.place, "message": w.message} for w in wrong]
+    if written is not None:
+        body["written"] = written
     return Response(json_bytes(body), status, headers, MEDIA_TYPE)
 
 
 def from_error(error: errors.VectorplaneError, request_id: str) -> Response:
+    written: int | None = None
+    if isinstance(error, PartlyWritten):
+        written, error = error.written, error.cause
     answer = answer_to(error)
     headers: dict[str, str] = {}
     wrong: Sequence[Wrong] = ()
-    if isinstance(error, errors.Waiting):
+    if isinstance(error, errors.Waiting | refusals.RateLimited):
         seconds = RETRY_AFTER_SECONDS if error.retry_after is None else error.retry_after
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="vectorplane"'
-    if isinstance(error, errors.TooLarge):
+    too_large = isinstance(error, errors.TooLarge) and written is None
+    if too_large or isinstance(error, refusals.ClientTooSlow):
         # What is left of the body is not worth reading.
         headers["Connection"] = "close"
     if isinstance(error, InvalidBody):
@@ -140,6 +177,7 @@ def from_error(error: errors.VectorplaneError, request_id: str) -> Response:
         code=code(error.reason),
         detail=answer.detail or error.message,
         wrong=wrong,
+        written=written,
         headers=headers,
     )
 
@@ -167,13 +205,27 @@ async def _on_http(request: Request, error: Exception) -> Response:
     """Routes that are not there, and methods that they do not have."""
     assert isinstance(error, HTTPException)
     words = {404: "There is nothing at this path.", 405: "This path does not have this method."}
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # A route knows its own methods only, and a path may have several routes.
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     return problem(
         error.status_code,
         request_id=_request_id(request),
         code=code(HTTPStatus(error.status_code).phrase.title().replace(" ", "")),
         detail=words.get(error.status_code, str(error.detail)),
-        headers=dict(error.headers or {}),
+        headers=headers,
     )
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path of a request has, over all routes."""
+    return {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
 
 
 async def _on_parameters(request: Request, error: Exception) -> Response:

@@ -4,24 +4,25 @@ here."""
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic import (
+    Field,
+    SecretStr,
+    field_validator,
+)
 
-from vectorplane.settings import EnvSettings, SettingsError
-from vectorplane_service.access.keys import ApiKey, parse_keys
+from vectorplane.settings import Variable
+from vectorplane_service.access.settings import AccessSettings
+from vectorplane_service.edge.settings import EdgeSettings
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _MIB = 1024 * 1024
-NO_KEYS = (
-    "API_KEYS: there is no key, so nobody could call. Set API_KEYS=id:secret:read+write, or "
-    "AUTH_ENABLED=false to let everybody in."
-)
 
 
-class ServiceSettings(EnvSettings):
+class ServiceSettings(AccessSettings, EdgeSettings):
     api_prefix: str = Field("/api", description="Path that every API path begins with.")
     api_version: str = Field(
         "v1", pattern=r"^[A-Za-z0-9._-]+$", description="Version, the next part of the path."
@@ -35,7 +36,7 @@ class ServiceSettings(EnvSettings):
     qdrant_url: str = Field("http://localhost:6333", description="The Qdrant server (REST).")
     qdrant_api_key: SecretStr | None = Field(None, description="Qdrant's API key, if it asks one.")
     qdrant_grpc_port: int | None = Field(
-        None, ge=1, le=65535, description="Qdrant's gRPC port; set: points travel over gRPC."
+        None, ge=1, le=65535, description="Qdrant's gRPC port; set: upserts travel over gRPC."
     )
     qdrant_tls_ca: str | None = Field(
         None, description="File with the certificate authority of Qdrant's certificate."
@@ -45,19 +46,6 @@ class ServiceSettings(EnvSettings):
         10.0, gt=0, le=600, description="How long one call to Qdrant may take."
     )
 
-    auth_enabled: bool = Field(
-        True, description="false lets everybody do everything, and is said loudly at start."
-    )
-    api_keys: Annotated[tuple[InstanceOf[ApiKey], ...], NoDecode, BeforeValidator(parse_keys)] = (
-        Field(
-            (),
-            description=(
-                "Keys: id:secret:permissions[:collections], separated by commas; permissions are "
-                "read, write, admin joined by +, collections are globs joined by |. Or JSON: "
-                '[{"id":"demo","key":"...","permissions":["read","write"],"collections":["shop.*"]}]'
-            ),
-        )
-    )
     default_collection: str | None = Field(
         None, description="Collection of the flat paths (/vectors/...) where a body names none."
     )
@@ -75,6 +63,18 @@ class ServiceSettings(EnvSettings):
         32 * _MIB, ge=1024, description="Largest request body; refused before it is read whole."
     )
 
+    max_line_bytes: int = Field(
+        4 * _MIB,
+        ge=1024,
+        description="Longest line of a stream of points (NDJSON); the stream has no limit.",
+    )
+    max_binary_batch_size: int = Field(
+        50_000, ge=1, description="Most points in one binary body (.npz)."
+    )
+    max_prefetches: int = Field(
+        16, ge=1, le=16, description="Most prefetches in one search, nested ones included."
+    )
+
     log_format: Literal["json", "console"] = Field("json", description="json or console.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error; info has one line per request."
@@ -89,6 +89,9 @@ class ServiceSettings(EnvSettings):
     )
     graceful_timeout_seconds: int = Field(
         30, ge=1, description="How long requests in flight may take to finish at a stop."
+    )
+    worker_timeout_seconds: int = Field(
+        60, ge=2, description="A worker that does not say for so long that it lives is replaced."
     )
     keepalive: int = Field(75, ge=1, description="Seconds that an idle connection is kept.")
     worker_max_requests: int = Field(
@@ -121,6 +124,12 @@ class ServiceSettings(EnvSettings):
     def _lower(cls, value: object) -> object:
         return str(value).lower()
 
+    @classmethod
+    def variables(cls) -> Iterator[Variable]:
+        """The service's own first, then what it takes over."""
+        taken_over = AccessSettings.model_fields.keys() | EdgeSettings.model_fields.keys()
+        yield from sorted(super().variables(), key=lambda v: v.name.lower() in taken_over)
+
     @property
     def base_path(self) -> str:
         """What every API path begins with: `/api/v1`."""
@@ -129,11 +138,6 @@ class ServiceSettings(EnvSettings):
             if self.api_versioning_enabled
             else (self.api_prefix)
         )
-
-    def check_access(self) -> None:
-        """Raises `SettingsError` where nobody could call."""
-        if self.auth_enabled and not self.api_keys:
-            raise SettingsError(NO_KEYS)
 
     def summary(self) -> dict[str, str]:
         """What a start says: everything that matters, and no secret."""
@@ -144,6 +148,9 @@ class ServiceSettings(EnvSettings):
             "qdrant_api_key": "not set" if self.qdrant_api_key is None else "********",
             "auth": "on" if self.auth_enabled else "OFF",
             "keys": " ".join(keys) or "none",
+            "own_keys": self.keys_file or "off",
+            "signed_keys": self.access_public_keys or "off",
+            "oidc": self.oidc_issuer or "off",
             "max_body_bytes": str(self.max_body_bytes),
             "max_batch_size": str(self.max_batch_size),
             "max_results_k": str(self.max_results_k),

@@ -3,6 +3,7 @@ and the logger, which writes as the service does."""
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -11,20 +12,20 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from vectorplane_service import logs
-from vectorplane_service.protocol import ServiceProtocol
+from vectorplane_service.edge.patience import PatientProtocol
 from vectorplane_service.settings import ServiceSettings
 
 
 class ServiceWorker(UvicornWorker):  # type: ignore[misc]
     CONFIG_KWARGS: dict[str, Any] = {
         "loop": "uvloop",
-        "http": ServiceProtocol,
+        "http": PatientProtocol,
         "ws": "none",
         "lifespan": "on",
         # The service writes a line per request itself, with the request's id.
         "access_log": False,
         "server_header": False,
-        # Nobody is believed about where a request comes from, until trusted proxies are a setting.
+        # Nobody is believed about where a request comes from: see `edge.addresses`.
         "proxy_headers": False,
     }
 
@@ -37,6 +38,13 @@ class ServiceWorker(UvicornWorker):  # type: ignore[misc]
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, self._told_to_stop)
         await super()._serve()
+
+    async def callback_notify(self) -> None:
+        """Every half of gunicorn's timeout: say that this worker lives, or leave where the master
+        that would hear it is gone. Nobody else would ever end it."""
+        if os.getppid() != self.ppid:
+            os.kill(os.getpid(), signal.SIGTERM)
+        await super().callback_notify()
 
     def _told_to_stop(self, sign: int, frame: FrameType | None) -> None:
         """uvicorn takes the signal, finishes, and raises it again: then the process must not die of

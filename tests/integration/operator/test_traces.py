@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from support.cluster import wait
+from support.collector import Collector, attributes, collecting
 from support.engines import MEMORY_ENGINE
 from support.loops import LoopThread
 from support.world import World
@@ -18,59 +17,21 @@ pytestmark = MEMORY_ENGINE
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
 
 
-@dataclass
-class Collector:
-    """Takes OTLP over HTTP and keeps the spans."""
-
-    url: str = ""
-    spans: list[Any] = field(default_factory=list)
-    services: set[str] = field(default_factory=set)
-
-    async def take(self, request: web.Request) -> web.Response:
-        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as messages
-
-        asked = messages.ExportTraceServiceRequest.FromString(await request.read())
-        for resource in asked.resource_spans:
-            self.services |= {
-                a.value.string_value
-                for a in resource.resource.attributes
-                if a.key == "service.name"
-            }
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        answer = messages.ExportTraceServiceResponse().SerializeToString()
-        return web.Response(body=answer, content_type="application/x-protobuf")
-
-    def of(self, namespace: str) -> list[Any]:
-        """The spans of one reconcile that made something in a namespace."""
-        for span in self.spans:
-            said = attributes(span)
-            if span.name == "reconcile" and said["namespace"] == namespace:
-                found = [s for s in self.spans if s.trace_id == span.trace_id]
-                if any(s.name == "CreateCollection" for s in found):
-                    return found
-        return []
-
-
-def attributes(span: Any) -> dict[str, str]:
-    return {a.key: a.value.string_value for a in span.attributes}
+def of(collector: Collector, namespace: str) -> list[Any]:
+    """The spans of one reconcile that made something in a namespace."""
+    for span in collector.spans:
+        said = attributes(span)
+        if span.name == "reconcile" and said["namespace"] == namespace:
+            found = [s for s in collector.spans if s.trace_id == span.trace_id]
+            if any(s.name == "CreateCollection" for s in found):
+                return found
+    return []
 
 
 @pytest.fixture
 def collector(thread: LoopThread) -> Iterator[Collector]:
-    made = Collector()
-    app = web.Application()
-    app.router.add_post("/v1/traces", made.take)
-    runner = web.AppRunner(app, access_log=None)
-
-    async def start() -> None:
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    thread.run(start())
-    yield made
-    thread.run(runner.cleanup())
+    with collecting(thread) as found:
+        yield found
 
 
 def test_a_collector_is_told_what_was_looked_at_decided_and_done(
@@ -86,7 +47,7 @@ def test_a_collector_is_told_what_was_looked_at_decided_and_done(
     corner.apply(payloadIndexes=[{"field": "price", "type": "Float"}])
     corner.ready()
 
-    spans = wait(lambda: collector.of(corner.namespace), "its spans are sent")
+    spans = wait(lambda: of(collector, corner.namespace), "its spans are sent")
     whole = next(s for s in spans if s.name == "reconcile")
     assert attributes(whole) == {
         "namespace": corner.namespace,

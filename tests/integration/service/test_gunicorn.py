@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.cluster import wait
 from support.gunicorn_process import Gunicorn, gunicorn
 from support.serving import PRODUCTS
 
@@ -171,8 +172,29 @@ def test_two_workers_show_one_sum() -> None:
             'vectorplane_http_requests_total{method="POST",'
             'route="/api/v1/collections/{collection}/search",status="200"} 100.0'
         )
-        for _ in range(4):
-            assert line in httpx.get(f"{url}/metrics").text
+
+        def shown() -> bool:
+            return line in httpx.get(f"{url}/metrics").text
+
+        # Each worker hands its counts over twice a second.
+        wait(shown, "all are counted")
+        assert all(shown() for _ in range(4))
+
+
+def test_workers_leave_where_their_master_is_gone() -> None:
+    with gunicorn(WORKER_TIMEOUT_SECONDS="4") as server:
+        url = server.ready().url
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        server.process.kill()
+        server.process.wait(30)
+        wait(lambda: not _answers(url), "its worker has left", seconds=60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_an_application_that_cannot_start_ends_it() -> None:

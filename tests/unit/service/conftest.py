@@ -21,6 +21,8 @@ def anyio_backend() -> str:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ServiceSettings.variables():
         monkeypatch.delenv(variable.name, raising=False)
+    # A test of gunicorn's configuration in this process may have left it.
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from support.serving import (
     ALL,
@@ -14,45 +17,130 @@ from support.serving import (
     READER,
     SIZE,
     WRITER,
-    add_collection,
     filled_store,
     running,
     serving,
     settings,
 )
 from vectorplane.domain.model import Record
-from vectorplane.errors import Unauthenticated
-from vectorplane_service.access.keys import Keyring, api_key, parse_keys
+from vectorplane_service.access.keys import ApiKey, api_key, digest, parse_keys
 from vectorplane_service.app import create_app
 
 pytestmark = pytest.mark.anyio
 
-PUBLIC = {"/health", "/health/live", "/health/ready", "/health/check", "/metrics"}
+HEALTH = {"/health", "/health/live", "/health/ready", "/health/check", "/metrics"}
+PAGES = {"/docs", "/openapi.json"}
+PUBLIC = {prefix + path for prefix in ("", API) for path in HEALTH | PAGES}
+"""Whoever adds a path here says that everybody may read it."""
 UPSERT = {"points": [{"id": 1, "vector": [1, 2, 3, 4]}]}
 SEARCH = {"vector": [1, 2, 3, 4]}
 
 
-async def test_every_operation_asks_for_a_key_unless_it_is_public() -> None:
-    async with serving(headers={}) as client:
-        document = (await client.get("/openapi.json")).json()
-        checked = 0
-        for path, operations in document["paths"].items():
-            for method, operation in operations.items():
-                url = path.replace("{collection}", "shop.products").replace("{id}", "1")
-                answer = await client.request(method, url.replace("{dependency}", "vectors"))
-                public = path.removeprefix(API) in PUBLIC
-                assert (answer.status_code == 401) != public, (method, path)
-                assert ("security" in operation) != public, (method, path)
-                assert set(map(str, (401, 403))) <= set(operation["responses"]) or public
-                checked += not public
-        assert checked >= 13
+NOBODY = {"X-API-Key": "nobody-secret"}
+STRANGER = {"X-API-Key": "stranger-secret"}
+PLACES = {"collection": "shop.products", "id": "1", "dependency": "vectors"}
 
 
-async def test_every_route_is_in_the_document_but_the_document() -> None:
-    app = create_app(settings(), points=await filled_store())
-    documented = set(app.openapi()["paths"])
-    hidden = {route.path for route in app.routes} - documented  # type: ignore[attr-defined]
-    assert hidden == {"/docs", "/openapi.json", f"{API}/docs", f"{API}/openapi.json"}
+@pytest.fixture
+async def watched() -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """An application with a key that may nothing, and one that may everything elsewhere."""
+    keys = [
+        ApiKey("nobody", frozenset(), digest=digest("nobody-secret")),
+        api_key("stranger", "stranger-secret", ["admin"], ["elsewhere.*"]),
+        api_key("all", "all-secret", ["admin"]),
+    ]
+    app = create_app(settings(), points=await filled_store(), keys=keys)
+    async with running(app, headers={}) as client:
+        yield app, client
+
+
+def routes(app: FastAPI) -> set[tuple[str, str]]:
+    """Method and path of every operation: of the document, and of what is really routed."""
+    documented = {
+        (method.upper(), path)
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations
+    }
+    routed: set[tuple[str, str]] = set()
+    for route in app.routes:
+        assert isinstance(route, Route | APIRoute), f"how would one ask {route} for a key?"
+        routed |= {(method, route.path) for method in route.methods or ()}
+    assert documented <= routed
+    assert {path for _, path in routed - documented} <= PUBLIC
+    return routed
+
+
+def url(path: str) -> str:
+    for name, value in PLACES.items():
+        path = path.replace(f"{{{name}}}", value)
+    assert "{" not in path, "a new parameter: say what to put there"
+    return path
+
+
+async def test_no_route_is_open_that_is_not_public(
+    watched: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    app, client = watched
+    protected = {(m, p) for m, p in routes(app) if p not in PUBLIC}
+    assert len(protected) >= 18
+    for method, path in routes(app):
+        answer = await client.request(method, url(path))
+        assert (answer.status_code == 401) == ((method, path) in protected), (method, path)
+    for method, path in protected:
+        body = {"content": b"{", "headers": {**NOBODY, "Content-Type": "application/json"}}
+        answer = await client.request(method, url(path), **body)
+        assert answer.status_code == 403, (method, path, "it may nothing")
+        if "{collection}" in path:
+            answer = await client.request(method, url(path), headers=STRANGER)
+            assert answer.status_code == 403, (method, path, "it is for other collections")
+
+
+async def test_the_document_says_what_asks_for_a_key(
+    watched: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    app, _ = watched
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            public = path in PUBLIC
+            assert ("security" in operation) != public, (method, path)
+            assert {"401", "403"} <= set(operation["responses"]) or public, (method, path)
+
+
+async def test_each_operation_counts_against_its_group() -> None:
+    calls = [
+        ("POST", f"{PRODUCTS}/search", "search"),
+        ("POST", f"{PRODUCTS}/search/batch", "search"),
+        ("POST", f"{API}/vectors/search", "search"),
+        ("POST", f"{API}/vectors/store", "write"),
+        ("PUT", f"{PRODUCTS}/points", "write"),
+        ("POST", f"{PRODUCTS}/points/delete", "write"),
+        ("POST", f"{PRODUCTS}/points/retrieve", "read"),
+        ("GET", PRODUCTS, "read"),
+        ("GET", f"{API}/collections", "read"),
+        ("GET", f"{API}/keys", "admin"),
+    ]
+    async with serving(rate_limit_enabled=True, headers=READER) as client:
+        for method, path, group in calls:
+            answer = await client.request(method, path, json={})
+            policy = answer.headers["RateLimit-Policy"]
+            assert group in policy, (method, path, policy, "also where it is refused")
+
+
+async def test_a_path_that_is_nearly_public_is_not(
+    watched: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    _, client = watched
+    protected = f"{PRODUCTS}/search"
+    for path in (
+        protected + "/",
+        "/" + protected,
+        f"/health/..{protected}",
+        f"/health/%2e%2e{protected}",
+        protected.replace("/search", "%2Fsearch"),
+        protected.upper(),
+    ):
+        answer = await client.post(path, json=SEARCH)
+        assert answer.status_code in (401, 404, 405), path
 
 
 @pytest.mark.parametrize(
@@ -156,7 +244,6 @@ async def grown() -> AsyncIterator[httpx.AsyncClient]:
     await store.create("legacy", SIZE, Record(None))
     store.metadata("legacy").clear()
     await store.create("shop.released_1", SIZE, Record(owner=None, generation=3))
-    await add_collection(store, "shop.pooled", tenancy="Partition")
     async with serving(store) as client:
         yield client
 
@@ -167,13 +254,6 @@ async def test_a_collection_that_nobody_manages_is_served_by_its_name(
     for name in ("legacy", "shop.released_1"):
         answer = await grown.post(f"{API}/collections/{name}/search", json=SEARCH)
         assert answer.status_code == 200
-
-
-async def test_a_shared_collection_is_not_served_without_its_tenant(
-    grown: httpx.AsyncClient,
-) -> None:
-    answer = await grown.post(f"{API}/collections/shop.pooled/search", json=SEARCH)
-    assert answer.status_code == 501
 
 
 async def test_no_body_is_read_of_one_who_may_not_send_it() -> None:
@@ -201,16 +281,6 @@ async def test_switched_off_everybody_may_everything() -> None:
         assert (await client.get(f"{API}/collections/other.secrets")).status_code == 200
 
 
-def test_a_keyring_knows_its_keys_only() -> None:
-    keys = parse_keys("a:secret-a:read,b:secret-b:write")
-    ring = Keyring(keys)
-    assert ring.identify("secret-a").id == "a"
-    assert ring.identify("secret-b").id == "b"
-    for wrong in ("", "secret", "secret-A", "a"):
-        with pytest.raises(Unauthenticated):
-            ring.identify(wrong)
-
-
 @pytest.mark.parametrize(
     ("globs", "name", "seen"),
     [
@@ -231,3 +301,13 @@ def test_globs_are_over_whole_names(globs: list[str], name: str, seen: bool) -> 
 
 def test_keys_do_not_show_their_secret() -> None:
     assert "secret" not in repr(api_key("k", "secret", ["read"]))
+
+
+def test_a_key_may_be_bound_to_a_tenant() -> None:
+    text = '[{"id":"a","key":"secret","permissions":["read"],"tenant":"shop.products"}]'
+    (key,) = parse_keys(text)
+    assert (key.may_reach("shop.products"), key.may_reach("shop.other")) == (True, False)
+    assert key.may_reach(None), "a collection that is no tenant's"
+    for bad in ('""', "7", '["a"]'):
+        with pytest.raises(ValueError, match="tenant"):
+            parse_keys(text.replace('"shop.products"', bad))

@@ -28,12 +28,12 @@ class Counting(MemoryStore):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def resolve(self, collection: str) -> Collection:
+    async def peek(self, collection: str) -> Collection:
         self.asked += 1
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        return await super().resolve(collection)
+        return await super().peek(collection)
 
 
 async def test_a_look_up_is_kept_for_a_while() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -84,3 +85,26 @@ async def test_one_that_does_not_answer_is_not_waited_for() -> None:
     assert (report.up, report.reason) == (False, "Timeout")
     with pytest.raises(NotFound, match="there is vectors"):
         await health.one("other")
+
+
+async def test_a_busy_dependency_holds_nobody_up_and_a_hung_one_is_found_out() -> None:
+    """Who was up a moment ago is believed to be, until the probe says so or has waited enough."""
+    now, answering = 0.0, asyncio.Event()
+    answering.set()
+
+    async def probe() -> StoreInfo:
+        await answering.wait()
+        return StoreInfo("memory", "1", frozenset())
+
+    health = Health({"vectors": probe}, timeout_seconds=0.3, clock=lambda: now)
+    first = await health.one("vectors")
+    answering.clear()
+    now = 5.0
+    begun = time.perf_counter()
+    assert await health.one("vectors") is first
+    assert time.perf_counter() - begun < 0.25
+    while (report := await health.one("vectors")) is first:
+        await asyncio.sleep(0.01)
+    assert (report.up, report.reason) == (False, "Timeout")
+    now = 10.0
+    assert not (await health.one("vectors")).up, "who was down is not believed to be up"

@@ -88,7 +88,7 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
     """Two processes count into one folder; one that has gone takes its gauges along."""
     count = (
         "from vectorplane_service.metrics import Metrics\n"
-        "m = Metrics(); m.inflight.inc(); m.answered('GET', '/x', 200, 0.1)\n"
+        "m = Metrics(); m.inflight.value += 1; m.answered('GET', '/x', 200, 0.1); m.flush()\n"
     )
     show = "import sys; sys.stdout.buffer.write(Metrics().exposition())\n"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}

@@ -281,6 +281,7 @@ async def test_delete(client: httpx.AsyncClient) -> None:
         ({"ids": [1], "filter": {"must": [{"has_id": [1]}]}}, "body"),
         ({"ids": []}, "ids"),
         ({"filter": {}}, "filter"),
+        ({"filter": {"must": [], "should": None}}, "filter"),
         ({"ids": ["x"]}, "ids[0]"),
         ({"filter": {"must": [{"nonsense": 1}]}}, "filter.must[0]"),
     ],

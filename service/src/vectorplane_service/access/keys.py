@@ -5,60 +5,27 @@ it is read.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from fnmatch import translate
 from typing import Any
 
-from vectorplane.errors import Unauthenticated
+from vectorplane_service.access.identity import Identity, Permission, granted
 
-
-class Permission(StrEnum):
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
-
-
-_IMPLIED = {
-    Permission.READ: frozenset({Permission.READ}),
-    Permission.WRITE: frozenset({Permission.WRITE}),
-    Permission.ADMIN: frozenset(Permission),
-}
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_FIELDS = {"id", "key", "permissions", "collections"}
+_FIELDS = {"id", "key", "permissions", "collections", "tenant"}
 _FORM = (
     'each key is id:secret:permissions[:collections], for example "shop:s3cret:read+write:shop.*", '
-    "or the whole is a JSON list of objects with id, key, permissions and collections"
+    "or the whole is a JSON list of objects with id, key, permissions, collections and tenant"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """Whom a secret stands for. `collections` are globs over the names that clients use."""
+class ApiKey(Identity):
+    """Whom a secret stands for, and the hash that it is known by."""
 
-    id: str
-    digest: bytes = field(repr=False)
-    permissions: frozenset[Permission]
-    collections: tuple[str, ...] = ("*",)
-    _names: re.Pattern[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        pattern = "|".join(translate(glob) for glob in self.collections)
-        object.__setattr__(self, "_names", re.compile(pattern))
-
-    def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
-
-    def sees(self, collection: str) -> bool:
-        return self._names.match(collection) is not None
-
-
-ANYONE = ApiKey(id="anyone", digest=b"", permissions=frozenset(Permission))
-"""Stands for every caller where authentication is off."""
+    digest: bytes = field(repr=False, kw_only=True)
 
 
 def api_key(
@@ -66,23 +33,22 @@ def api_key(
     secret: str,
     permissions: Iterable[str],
     collections: Iterable[str] = ("*",),
+    tenant: str | None = None,
 ) -> ApiKey:
     """A key from its parts. Raises `ValueError`, whose text never holds the secret."""
     if not _ID.fullmatch(id):
         raise ValueError("a key's id is 1 to 64 letters, digits, dots, dashes and underscores")
     if len(secret) < 4 or not secret.isascii() or not secret.isprintable() or " " in secret:
         raise ValueError(f"key {id}: the secret is at least 4 printable ASCII characters, no space")
-    granted: set[Permission] = set()
-    for word in permissions:
-        if word not in set(Permission):
-            raise ValueError(f"key {id}: a permission is one of read, write, admin")
-        granted |= _IMPLIED[Permission(word)]
+    words = tuple(permissions)
+    if not set(words) <= set(Permission):
+        raise ValueError(f"key {id}: a permission is one of read, write, admin")
     globs = tuple(collections)
-    if not granted:
+    if not words:
         raise ValueError(f"key {id}: it permits nothing; say read, write or admin")
     if not globs or not all(globs):
         raise ValueError(f'key {id}: no collections; say "*" for all')
-    return ApiKey(id, digest(secret), frozenset(granted), globs)
+    return ApiKey(id, granted(words), globs, tenant, digest=digest(secret))
 
 
 def digest(secret: str) -> bytes:
@@ -128,8 +94,11 @@ def _from_json(text: str) -> list[ApiKey]:
         id, secret = entry.get("id"), entry.get("key")
         if not (isinstance(id, str) and isinstance(secret, str)):
             raise ValueError(_FORM)
+        tenant = entry.get("tenant")
+        if tenant is not None and not (isinstance(tenant, str) and tenant):
+            raise ValueError(_FORM)
         permissions, collections = entry.get("permissions"), entry.get("collections", ["*"])
-        keys.append(api_key(id, secret, _texts(permissions), _texts(collections)))
+        keys.append(api_key(id, secret, _texts(permissions), _texts(collections), tenant))
     return keys
 
 
@@ -139,28 +108,13 @@ def _texts(value: object) -> list[str]:
     raise ValueError(_FORM)
 
 
-class Keyring:
-    """All keys, asked by secret. Every stored hash is compared, in constant time each, so the time
-    tells nothing."""
-
-    def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._keys = tuple(keys)
-
-    def identify(self, secret: str) -> ApiKey:
-        presented = digest(secret)
-        found: ApiKey | None = None
-        for key in self._keys:
-            if hmac.compare_digest(presented, key.digest):
-                found = key
-        if found is None:
-            raise Unauthenticated("this key is not known")
-        return found
-
-
-def secret_of(headers: Mapping[bytes, bytes]) -> str | None:
+def secret_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The secret in a request's headers: `X-API-Key`, else `Authorization: Bearer`."""
-    raw = headers.get(b"x-api-key")
-    if raw is None:
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        raw = token.strip() if scheme.lower() == b"bearer" else None
-    return raw.decode("latin-1") if raw else None
+    bearer = b""
+    for name, value in headers:
+        if name == b"x-api-key":
+            return value.decode("latin-1") or None
+        if name == b"authorization":
+            bearer = value
+    scheme, _, token = bearer.partition(b" ")
+    return (token.strip().decode("latin-1") or None) if scheme.lower() == b"bearer" else None

@@ -47,6 +47,16 @@ OPERATIONS = (
         list_collections,
         summary="List collections",
         tag="collections",
+        links={
+            "show": {
+                "operationId": "get_collection",
+                "parameters": {"collection": "$response.body#/collections/0/name"},
+            },
+            "search": {
+                "operationId": "search",
+                "parameters": {"collection": "$response.body#/collections/0/name"},
+            },
+        },
         answer=CollectionPage,
         example={"collections": [_PRODUCTS], "next_cursor": None},
         problems=(422, 503),

@@ -10,7 +10,7 @@ from vectorplane.domain.tenancy import is_public
 from vectorplane.errors import NotFound
 from vectorplane_service import cursors
 from vectorplane_service.access.dependencies import Caller, CollectionAccess
-from vectorplane_service.catalog import check, serves, visible
+from vectorplane_service.catalog import shown as shown_to_clients
 
 _AT_ONCE = 16
 """Collections of a page that are looked up at the same time."""
@@ -20,14 +20,17 @@ async def page(caller: Caller, limit: int, cursor: str | None) -> dict[str, Any]
     """Collections in the order of their names, as far as the key may see them."""
     after = "" if cursor is None else cursors.decode("collections", cursor, (str,))
     names = sorted(
-        name
+        (name, physical)
         for name, physical in (await caller.services.points.names()).items()
-        if name > after and caller.key.sees(name) and is_public(name) and is_public(physical)
+        if name > after
+        and caller.key.sees(name)
+        and is_public(name)
+        and (is_public(physical) or caller.key.may_reach(name))
     )
     shown: list[dict[str, Any]] = []
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
-        for info in await asyncio.gather(*(_info(caller, name) for name in some)):
+        for info in await asyncio.gather(*(_info(caller, *one) for one in some)):
             if info is None:
                 continue
             if len(shown) == limit:
@@ -39,19 +42,16 @@ async def page(caller: Caller, limit: int, cursor: str | None) -> dict[str, Any]
 
 async def one(at: CollectionAccess) -> dict[str, Any]:
     """One collection as it is now."""
-    collection = await at.services.points.resolve(at.name)
-    check(at.name, collection)
-    return describe(at.name, collection)
+    return describe(at.name, await at.points.peek(at.name))
 
 
-async def _info(caller: Caller, name: str) -> dict[str, Any] | None:
-    """None where the name is not for clients or not served, or has gone since it was listed."""
+async def _info(caller: Caller, name: str, physical: str) -> dict[str, Any] | None:
+    """None where the name is not for this caller, or has gone since it was listed."""
     try:
-        collection = await caller.services.points.resolve(name)
+        tenant, collection = await shown_to_clients(caller.services.points, name, physical)
     except NotFound:
         return None
-    shown = visible(name, collection) and serves(collection)
-    return describe(name, collection) if shown else None
+    return describe(name, collection) if caller.key.may_reach(tenant) else None
 
 
 def describe(name: str, collection: Collection) -> dict[str, Any]:

@@ -21,9 +21,9 @@ async def live() -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Requests can be served: every dependency answers."""
+    """Requests can be served: every dependency that they need answers."""
     services: Services = request.app.state.services
-    reports = await services.health.all()
+    reports = await services.health.needed()
     up = all(report.up for report in reports)
     content = {
         "status": "ready" if up else "not ready",
@@ -53,7 +53,10 @@ async def health_check(request: Request) -> Response:
 
 async def dependency_status(
     caller: Reader,
-    dependency: Annotated[str, Path(max_length=64, description="`vectors`: the vector store.")],
+    dependency: Annotated[
+        str,
+        Path(max_length=64, description="`vectors`: the vector store; `redis`, where it is used."),
+    ],
 ) -> Response:
     """One dependency with its latency and version; 503 where it is down."""
     report = await caller.services.health.one(dependency)

@@ -13,6 +13,11 @@ from vectorplane.ports.vectors import StoreInfo
 
 PROBE_SECONDS = 2.0
 KEPT_SECONDS = 1.0
+PATIENCE_SECONDS = 0.05
+"""How long somebody waits for a dependency that was up a moment ago: whoever asks a busy service
+for its health must not stand in the queue of its store."""
+BELIEVED_SECONDS = 30.0
+"""How long that moment may be ago. A probe that goes on is over in two seconds, up or down."""
 
 Probe = Callable[[], Awaitable[StoreInfo]]
 
@@ -41,23 +46,31 @@ class Report:
 
 
 class Health:
+    """Asks the probes. `spared` are those that requests are served without as well."""
+
     def __init__(
         self,
         probes: Mapping[str, Probe],
         *,
+        spared: frozenset[str] = frozenset(),
         timeout_seconds: float = PROBE_SECONDS,
         kept_seconds: float = KEPT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probes = dict(probes)
+        self._needed = [name for name in self._probes if name not in spared]
         self._timeout_seconds = timeout_seconds
         self._kept_seconds = kept_seconds
         self._clock = clock
         self._kept: dict[str, tuple[Report, float]] = {}
-        self._locks = {name: asyncio.Lock() for name in self._probes}
+        self._asking: dict[str, asyncio.Task[Report]] = {}
 
     async def all(self) -> list[Report]:
         return list(await asyncio.gather(*map(self.one, self._probes)))
+
+    async def needed(self) -> list[Report]:
+        """Of those that requests cannot be served without."""
+        return list(await asyncio.gather(*map(self.one, self._needed)))
 
     async def one(self, name: str) -> Report:
         """Raises `NotFound` for what is no dependency."""
@@ -65,13 +78,24 @@ class Health:
             raise NotFound(
                 f"no dependency {name!r}; there is {', '.join(self._probes)}", place="dependency"
             )
-        async with self._locks[name]:
-            kept = self._kept.get(name)
-            if kept is not None and self._clock() < kept[1]:
+        kept = self._kept.get(name)
+        if kept is not None and self._clock() < kept[1]:
+            return kept[0]
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = self._asking[name] = asyncio.create_task(self._renewed(name))
+            asking.add_done_callback(lambda _: self._asking.pop(name, None))
+        if kept is not None and kept[0].up and self._clock() < kept[1] + BELIEVED_SECONDS:
+            await asyncio.wait([asking], timeout=PATIENCE_SECONDS)
+            if not asking.done():
                 return kept[0]
-            report = await self._ask(name)
-            self._kept[name] = (report, self._clock() + self._kept_seconds)
-            return report
+        # One who asks and goes away must not take the answer from the others.
+        return await asyncio.shield(asking)
+
+    async def _renewed(self, name: str) -> Report:
+        report = await self._ask(name)
+        self._kept[name] = (report, self._clock() + self._kept_seconds)
+        return report
 
     async def _ask(self, name: str) -> Report:
         started = time.perf_counter()

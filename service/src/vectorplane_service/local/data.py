@@ -4,6 +4,7 @@ id                               a uuid that stands for "this folder" where a cl
 resources/<namespace>/<name>.json   every VectorCollection, as its API would show it
 resources.lock                   held for as long as one of them is changed
 engine/                          the embedded engine's own, with its own lock
+keys.json                        the keys that were issued here, by their hash
 run.json                         pid and address of the `vectorplane dev` that serves it now
 """
 
@@ -54,6 +55,10 @@ class DataFolder:
     @property
     def engine(self) -> Path:
         return self.root / "engine"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys.json"
 
     @property
     def lock(self) -> Path:

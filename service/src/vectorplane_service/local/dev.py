@@ -27,7 +27,7 @@ from vectorplane.domain.model import Key
 from vectorplane.errors import EngineLocked, Stalled
 from vectorplane.ports.embeddings import Embedder
 from vectorplane.queue import KeyedQueue
-from vectorplane_service import logs
+from vectorplane_service import collecting, logs
 from vectorplane_service.app import create_app
 from vectorplane_service.local.announcer import Announcer, line
 from vectorplane_service.local.data import DataFolder, Run
@@ -106,6 +106,7 @@ async def _run(options: Options, engine: EmbeddedEngine, bound: socket.socket) -
 
     async def follow() -> None:
         await server.answers.wait()
+        collecting.settle()
         data.announce(Run(os.getpid(), url))
         _greet(options, url)
         await asyncio.gather(
@@ -187,12 +188,21 @@ def _greet(options: Options, url: str) -> None:
     line(f"  manifests  {options.folder} (watched)")
     line(f"  data       {options.data.root}")
     if settings.auth_enabled:
-        line(f"  access     with a key: {len(settings.api_keys)} of API_KEYS")
+        line(f"  access     with a key: {', '.join(_sources(settings))}")
     else:
         line(
             click.style("  access     AUTHENTICATION IS OFF", fg="yellow", bold=True)
             + ": whoever reaches this address may read and write everything (API_KEYS turns it on)"
         )
+
+
+def _sources(settings: ServiceSettings) -> list[str]:
+    return [
+        *([f"{len(settings.api_keys)} of API_KEYS"] if settings.api_keys else []),
+        *(["signed"] if settings.access_public_keys else []),
+        *([f"of {settings.oidc_issuer}"] if settings.oidc_issuer else []),
+        f"issued here (POST {settings.base_path}/keys)",
+    ]
 
 
 def options_of(
@@ -207,7 +217,9 @@ def options_of(
         changes["log_format"] = "console"
     if log_level or "log_level" not in said:
         changes["log_level"] = log_level or "warning"
-    if not settings.api_keys and "auth_enabled" not in said:
+    if settings.keys_file is None:
+        changes["keys_file"] = str(data.keys)
+    if not settings.has_access and "auth_enabled" not in said:
         if not _is_loopback(host):
             raise Stalled(
                 f"--host {host} lets others in, and there is no key: set "

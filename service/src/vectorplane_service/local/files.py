@@ -15,11 +15,15 @@ from typing import Any
 _TEMPORARY = ".tmp"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file: a reader, and the next start, sees the old text or the new one, whole."""
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Replace a file: a reader, and the next start, sees the old text or the new one, whole.
+
+    `mode` is the new file's, as far as the process's umask lets it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
-    with temporary.open("w", encoding="utf-8") as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, mode), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -38,6 +42,12 @@ def remove(path: Path) -> None:
         _sync_folder(path.parent)
 
 
+def sweep_beside(path: Path) -> None:
+    """The same as `sweep`, for one file."""
+    for left in path.parent.glob(f".{path.name}.*{_TEMPORARY}"):
+        remove(left)
+
+
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left behind. Only under the writers' lock."""
     for left in folder.rglob(f".*{_TEMPORARY}"):
@@ -45,9 +55,9 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, mode: int = 0o644) -> Iterator[None]:
     """Be the only process in here. The kernel frees the lock of a process that dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from vectorplane.errors import Stalled
-from vectorplane_service.protocol import ServiceProtocol
+from vectorplane_service.edge.patience import PatientProtocol
 from vectorplane_service.settings import ServiceSettings
 
 
@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=ServiceProtocol,
+                http=PatientProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

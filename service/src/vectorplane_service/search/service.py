@@ -1,80 +1,100 @@
-"""From what clients ask to what the store searches. This is the hot path: no step here touches a
-single number of a vector."""
+"""From what clients ask to what the store searches. This is the hot path: a search by a vector
+touches no number of it, and goes through nothing that only the other kinds need."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from vectorplane.errors import InvalidInput, NotFound
-from vectorplane.ports.vectors import Found, Search
+from vectorplane.errors import CallerError, InvalidInput
+from vectorplane.ports.vectors import Found, Prefetch, Search
 from vectorplane_service import answers
 from vectorplane_service.access.dependencies import CollectionAccess
-from vectorplane_service.points.service import check_page, check_size
-from vectorplane_service.search.schemas import SearchBatchIn, SearchIn
+from vectorplane_service.bodies import JsonBody
+from vectorplane_service.points.limits import check_page, check_size
+from vectorplane_service.search import hybrid
+from vectorplane_service.search.schemas import GroupByIn, SearchBatchIn, SearchIn
 
-_WORDS = {**answers.SELECTIONS, "query": "vector"}
 MOST_PAGES = 10
 """A batch asks for at most so many times MAX_RESULTS_K results."""
+_RARE = frozenset({"text", "id", "recommend", "fusion", "prefetch", "group_by"})
+_GROUP_BY: JsonBody[GroupByIn] = JsonBody(GroupByIn)
 
 
 async def search(at: CollectionAccess, body: SearchIn) -> dict[str, Any]:
-    asked = await _asked(at, body, "")
-    with answers.said_as(_words(body), drop="searches[0]"):
-        found = await _run(at, [asked])
+    """Results, or groups of them."""
+    if body.group_by is not None:
+        return await _groups(at, body)
+    asked = _plain(at, body, "") or await hybrid.asked(at, body, "")
+    try:
+        found = await _run(at, (asked,))
+    except CallerError as error:
+        _say(error, "searches[0]", "", body)
+        raise
     return {"results": answers.points(found[0])}
 
 
 async def search_batch(at: CollectionAccess, body: SearchBatchIn) -> dict[str, Any]:
+    """The results of several searches, in their order."""
     check_size(at, len(body.searches), "searches")
     most = MOST_PAGES * at.services.settings.max_results_k
     if sum(one.limit for one in body.searches) > most:
         raise InvalidInput(f"the limits together are at most {most}", place="searches")
-    asked = [await _asked(at, one, f"searches[{i}].") for i, one in enumerate(body.searches)]
-    with answers.said_as(_WORDS):
+    asked: list[Search] = []
+    for i, one in enumerate(body.searches):
+        if one.group_by is not None:
+            raise InvalidInput(
+                "a search of a batch cannot group its results; send it by itself",
+                place=f"searches[{i}].group_by",
+            )
+        place = f"searches[{i}]"
+        asked.append(_plain(at, one, place) or await hybrid.asked(at, one, place))
+    if sum(map(_limits, asked)) > most:
+        raise InvalidInput(
+            f"the limits together, those of prefetches too, are at most {most}", place="searches"
+        )
+    try:
         found = await _run(at, asked)
+    except CallerError as error:
+        for i, one in enumerate(body.searches):
+            _say(error, f"searches[{i}]", f"searches[{i}].", one)
+        raise
     return {"searches": [{"results": answers.points(results)} for results in found]}
+
+
+def _limits(asked: Search | Prefetch) -> int:
+    """How many results the store looks for."""
+    if not asked.prefetch:
+        return asked.limit
+    return asked.limit + sum(map(_limits, asked.prefetch))
 
 
 async def _run(at: CollectionAccess, searches: Sequence[Search]) -> list[list[Found]]:
     metrics = at.services.metrics
     started = time.perf_counter()
-    found = await at.services.points.search(at.name, searches)
+    found = await at.points.search(at.name, searches)
     metrics.search_seconds.observe(time.perf_counter() - started)
     metrics.search_size.observe(len(searches))
     return found
 
 
-def _words(body: SearchIn) -> Mapping[str, str]:
-    """The query's place is wherever it came from."""
-    if body.vector is not None:
-        return _WORDS
-    return {**_WORDS, "query": "text" if body.text is not None else "id"}
-
-
-async def _asked(at: CollectionAccess, body: SearchIn, at_place: str) -> Search:
-    """One search in the store's words. `at_place` is the path to it in the body, with its dot."""
-    check_page(at, body.limit, offset=body.offset, place=f"{at_place}limit")
-    using = body.using
+def _plain(at: CollectionAccess, body: SearchIn, place: str) -> Search | None:
+    """A search by a vector alone in the store's words; None where it is another one. `place` is the
+    path to it in the body, "" for the whole."""
+    if body.vector is None or not _RARE.isdisjoint(body.model_fields_set):
+        return None
+    limit, offset, using = body.limit, body.offset, body.using
+    if limit + offset > at.services.settings.max_results_k:
+        check_page(at, limit, offset=offset, place=f"{place}.limit" if place else "limit")
     if using is None:
         using = at.entry.only_vector() or ""
-    query, filter = body.vector, body.filter
-    if query is None or body.text is not None or body.id is not None:
-        if sum(given is not None for given in (query, body.text, body.id)) != 1:
-            raise InvalidInput(
-                "say vector, text or id, one of the three", place=at_place.rstrip(".") or "body"
-            )
-        if body.text is not None:
-            using, query = await _embedded(at, body, f"{at_place}text")
-        else:
-            query, filter = await _like(at, body, using, f"{at_place}id")
     return Search(
-        query=query,
-        limit=body.limit,
+        query=body.vector,
+        limit=limit,
         using=using,
-        offset=body.offset,
-        filter=filter,
+        offset=offset,
+        filter=body.filter,
         params=body.params,
         score_threshold=body.score_threshold,
         payload=body.with_payload,
@@ -82,29 +102,35 @@ async def _asked(at: CollectionAccess, body: SearchIn, at_place: str) -> Search:
     )
 
 
-async def _embedded(at: CollectionAccess, body: SearchIn, place: str) -> tuple[str, Any]:
-    assert body.text is not None
-    most = at.services.settings.max_query_length
-    if len(body.text) > most:
-        raise InvalidInput(f"a text is at most {most} characters", place=place)
-    using, vectors = await at.services.embedding.embed(
-        at.entry, body.using, [body.text], place=place
-    )
-    return using, vectors[0]
+async def _groups(at: CollectionAccess, body: SearchIn) -> dict[str, Any]:
+    by = _GROUP_BY.check(body.group_by, at="group_by")
+    if body.offset:
+        raise InvalidInput("groups have no offset", place="offset")
+    most = at.services.settings.max_results_k
+    if body.limit * by.size > most:
+        raise InvalidInput(f"all groups together have at most {most} results", place="limit")
+    asked = await hybrid.asked(at, body, "")
+    metrics = at.services.metrics
+    started = time.perf_counter()
+    try:
+        found = await at.points.groups(at.name, asked, by.field, by.size)
+    except CallerError as error:
+        if error.place in _GROUP_PLACES:
+            error.place = _GROUP_PLACES[error.place]
+        else:
+            _say(error, "searches[0]", "", body)
+        raise
+    metrics.search_seconds.observe(time.perf_counter() - started)
+    return {
+        "groups": [{"key": group.key, "results": answers.points(group.hits)} for group in found]
+    }
 
 
-async def _like(at: CollectionAccess, body: SearchIn, using: str, place: str) -> tuple[Any, Any]:
-    """The vector of a point, and a filter that leaves the point itself out."""
-    with answers.placed(place):
-        found = await at.services.points.retrieve(
-            at.name, [body.id], payload=False, vectors=[using]
-        )
-    vector = found[0].vector if found else None
-    if isinstance(vector, Mapping) and using in vector:
-        vector = vector[using]
-    if not vector:
-        raise NotFound(f"no point {body.id} with such a vector", place=place)
-    others: dict[str, Any] = {"must_not": [{"has_id": [body.id]}]}
-    if body.filter is not None:
-        others["must"] = [body.filter]
-    return vector, others
+_GROUP_PLACES = {"by": "group_by.field", "size": "group_by.size"}
+
+
+def _say(error: CallerError, inside: str, place: str, body: SearchIn) -> None:
+    """Where the error is inside this search, in the words of the body."""
+    if error.place is not None and error.place.split(".", 1)[0] == inside:
+        rest = error.place[len(inside) + 1 :]
+        error.place = (place + hybrid.said(rest, body) if rest else place.rstrip(".")) or "body"

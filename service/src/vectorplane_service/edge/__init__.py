@@ -1,0 +1,1 @@
+"""What stands between the network and the endpoints: limits, cache, timeouts, shedding, headers."""
