@@ -22,12 +22,13 @@ Clock = Callable[[], float]
 """Seconds that never go back and never stand still."""
 
 READS = frozenset(
-    "info listing describe survey tally names resolve retrieve scroll count search".split()
+    "info listing describe survey tally names resolve peek retrieve scroll count search groups"
+    " facet".split()
 )
 """What changes nothing in a store. `close` ends our own connection alone."""
 WRITES = frozenset(
     "create update add_vector write_record create_index drop_index change_aliases drop hold release"
-    " take_snapshot drop_snapshot restore_snapshot upsert delete".split()
+    " take_snapshot drop_snapshot restore_snapshot upsert delete change_payload".split()
 )
 PARTS = frozenset({"points"})
 """Other halves of a store, reached through it: fenced like it."""
