@@ -219,13 +219,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """What the path of a request has, over all routes."""
-    return {
-        method
-        for route in request.app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
-    }
+    """What the path of a request has, over all routes. `/points/retrieve` is the path of that name,
+    and not a point whose id is `retrieve`."""
+    routes = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    path = min((route.path for route in routes), key=lambda path: path.count("{"), default="")
+    return {method for r in routes if r.path == path for method in r.methods or ()}
 
 
 async def _on_parameters(request: Request, error: Exception) -> Response:

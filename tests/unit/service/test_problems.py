@@ -238,3 +238,15 @@ async def test_the_store_going_away_between_is_a_problem_like_any_other() -> Non
         assert (await client.post(f"{PRODUCTS}/search", json=body)).status_code == 200
         await store.drop("shop.products_1")
         assert (await client.post(f"{PRODUCTS}/search", json=body)).status_code == 404
+
+
+async def test_a_path_says_all_its_methods_and_no_others(client: httpx.AsyncClient) -> None:
+    """Over several routes; and `retrieve` is no point's id."""
+    for path, allowed in (
+        ("points", "PUT"),
+        ("points/7", "GET"),
+        ("points/retrieve", "POST"),
+    ):
+        answer = await client.options(f"{PRODUCTS}/{path}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert (await client.options(f"{API}/keys")).headers["allow"] == "GET, POST"
