@@ -149,21 +149,27 @@ def healthy(url: str, path: str, times: int = 100) -> list[float]:
 
 @contextmanager
 def saturated(tmp_path: Path) -> Iterator[Gunicorn]:
-    """Over a real Qdrant where there is one. Who saturates it is another process."""
+    """Over a real Qdrant where there is one, else over the embedded engine, which one process has.
+    Who saturates it is another process. Nothing is traced for coverage: that is several times
+    slower, and what is asked here is how quick it is."""
     with ExitStack() as stack:
-        variables, users = {"WEB_CONCURRENCY": "2"}, ["Reader"]
+        variables = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
         if qdrant.available():
             store = stack.enter_context(qdrant.started())
             asyncio.run(showcase.filled(store.url))
             variables["QDRANT_URL"] = store.url
-            users = []  # of every kind: a store in memory is slow where there are writers
-        running = stack.enter_context(gunicorn(APP, **variables)).ready(workers=2)
+            workers, users, clients = 2, [], 100  # of every kind
+        else:
+            variables["ENGINE_FOLDER"] = str(tmp_path / "engine")
+            workers, users, clients = 1, ["Reader"], 40
+        server = gunicorn(APP, WEB_CONCURRENCY=str(workers), **variables)
+        running = stack.enter_context(server).ready(workers=workers)
         load = subprocess.Popen(
             [
                 *(sys.executable, "-m", "locust", *users),
                 f"--locustfile={TESTS / 'load' / 'locustfile.py'}",
                 f"--host={running.url}",
-                *("--headless", "--users=100", "--spawn-rate=100", "--run-time=120s"),
+                *("--headless", f"--users={clients}", "--spawn-rate=100", "--run-time=120s"),
                 *("--skip-log", "--only-summary"),
             ],
             cwd=tmp_path,

@@ -4,6 +4,7 @@ store is asked at most once a second."""
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ KEPT_SECONDS = 1.0
 PATIENCE_SECONDS = 0.05
 """How long somebody waits for a dependency that was up a moment ago: whoever asks a busy service
 for its health must not stand in the queue of its store."""
+PROMPT_SECONDS = 2.0
+"""So long after that, a dependency that was up is reported as up at once, while it is asked anew:
+who asks so often wants to know whether this process answers."""
 BELIEVED_SECONDS = 30.0
 """How long that moment may be ago. A probe that goes on is over in two seconds, up or down."""
 
@@ -66,11 +70,11 @@ class Health:
         self._asking: dict[str, asyncio.Task[Report]] = {}
 
     async def all(self) -> list[Report]:
-        return list(await asyncio.gather(*map(self.one, self._probes)))
+        return await self._reports(list(self._probes))
 
     async def needed(self) -> list[Report]:
         """Of those that requests cannot be served without."""
-        return list(await asyncio.gather(*map(self.one, self._needed)))
+        return await self._reports(self._needed)
 
     async def one(self, name: str) -> Report:
         """Raises `NotFound` for what is no dependency."""
@@ -78,19 +82,45 @@ class Health:
             raise NotFound(
                 f"no dependency {name!r}; there is {', '.join(self._probes)}", place="dependency"
             )
+        return self._at_once(name) or await self._awaited(name)
+
+    async def _reports(self, names: list[str]) -> list[Report]:
+        found = [self._at_once(name) for name in names]
+        if None not in found:  # without a task: each one waits for its turn behind all requests
+            return [report for report in found if report is not None]
+        return list(await asyncio.gather(*map(self.one, names)))
+
+    def _age(self, name: str) -> float:
+        """Seconds since the last report was due to be renewed; infinite where it was not good."""
         kept = self._kept.get(name)
-        if kept is not None and self._clock() < kept[1]:
-            return kept[0]
-        asking = self._asking.get(name)
-        if asking is None:
-            asking = self._asking[name] = asyncio.create_task(self._renewed(name))
-            asking.add_done_callback(lambda _: self._asking.pop(name, None))
-        if kept is not None and kept[0].up and self._clock() < kept[1] + BELIEVED_SECONDS:
+        return self._clock() - kept[1] if kept is not None and kept[0].up else math.inf
+
+    def _at_once(self, name: str) -> Report | None:
+        """What needs no waiting; where it is a little old, it is asked anew meanwhile."""
+        kept = self._kept.get(name)
+        if kept is None or (self._clock() >= kept[1] and self._age(name) >= PROMPT_SECONDS):
+            return None
+        if self._clock() >= kept[1]:
+            self._asked(name)
+        return kept[0]
+
+    async def _awaited(self, name: str) -> Report:
+        asking = self._asked(name)
+        kept = self._kept.get(name)
+        if kept is not None and self._age(name) < BELIEVED_SECONDS:
             await asyncio.wait([asking], timeout=PATIENCE_SECONDS)
             if not asking.done():
                 return kept[0]
         # One who asks and goes away must not take the answer from the others.
         return await asyncio.shield(asking)
+
+    def _asked(self, name: str) -> asyncio.Task[Report]:
+        """The question that is under way, or a new one."""
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = self._asking[name] = asyncio.create_task(self._renewed(name))
+            asking.add_done_callback(lambda _: self._asking.pop(name, None))
+        return asking
 
     async def _renewed(self, name: str) -> Report:
         report = await self._ask(name)
