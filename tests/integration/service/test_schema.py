@@ -55,7 +55,7 @@ values = {json.dumps(COLLECTIONS)}
 [dictionaries.fields]
 values = ["category", "n", "price"]
 [dictionaries.ids]
-values = [0, 1, 2, 3, "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"]
+values = ["0", "1", "2", "3", "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"]
 [dictionaries.dependencies]
 values = ["vectors"]
 
