@@ -3,6 +3,7 @@ service, in one run.
 
     python bench/search.py             Qdrant at QDRANT_URL, or `qdrant` on PATH
     python bench/search.py --embedded  the embedded engine behind the API, in one process
+    BENCH_LIMITS=false WEB_CONCURRENCY=2 python bench/search.py  without rate limits, two workers
 
 50,000 vectors of 384 numbers, cosine, HNSW, payload returned, limit 10. The load generator is on
 the same machine, so all share its CPUs: compare within one run, not between machines. The service
@@ -154,7 +155,7 @@ def service(server: Qdrant, workers: int, folder: Path, name: str, **more: str) 
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "API_KEYS": f"bench:{KEY}:read:bench.*",
-        "RATE_LIMIT_ENABLED": "true",
+        "RATE_LIMIT_ENABLED": os.environ.get("BENCH_LIMITS", "true"),
         "RATE_LIMIT_SEARCH": "1000000/second",
         "RATE_LIMIT_WRITE": "1000000/second",
         "QDRANT_URL": server.url,
