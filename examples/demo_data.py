@@ -60,7 +60,7 @@ def packages() -> list[Point]:
     for name, summary, description in sorted(_installed()):
         texts = [f"{name}: {summary}", *_paragraphs(description)][: PARAGRAPHS + 1]
         for part, text in enumerate(texts):
-            id = str(uuid5(NAMESPACE_URL, f"https://pypi.org/project/{name}#{text}"))
+            id = str(uuid5(NAMESPACE_URL, f"urn:python-package:{name}#{text}"))
             payload = {"package": name, "part": part}
             found.setdefault(id, {"id": id, "text": text, "payload": payload})
     return list(found.values())
