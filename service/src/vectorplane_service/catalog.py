@@ -16,9 +16,9 @@ from vectorplane.domain.names import number
 from vectorplane.domain.tenancy import is_public
 from vectorplane.errors import NotFound
 from vectorplane.ports.vectors import VectorPoints
+from vectorplane_service.sharing import Shared
 from vectorplane_service.tenancy.guard import GuardedPoints, Where
 from vectorplane_service.tenancy.points import TenantPoints
-from vectorplane_service.tenancy.sharing import Shared
 
 KEPT_SECONDS = 5.0
 """Long against a request, short against a person who waits for a change."""
@@ -68,7 +68,7 @@ async def shown(points: VectorPoints, name: str, physical: str) -> tuple[str | N
     if not visible(name, physical, found):
         raise unknown(name)
     if pooled(physical, found):
-        return name, await TenantPoints(points, name).peek(name)
+        return name, await TenantPoints(points, name).own(found, name)
     return None, replace(found, name=physical)
 
 

@@ -111,7 +111,6 @@ class ShortCycle:
         self.disconnected = False
         self._asked = False
         self._head: list[bytes] = []
-        self._open_ended = False
 
     async def run_asgi(self, app: ASGIApp) -> None:
         protocol = self._protocol

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from vectorplane.errors import StoreTimeout
-from vectorplane_service.tenancy.sharing import Shared
+from vectorplane_service.sharing import Shared
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,6 @@ write it is looked up anew, so that the write ends what is kept of the collectio
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -43,6 +42,7 @@ from vectorplane.ports.vectors import (
     StoreInfo,
     VectorPoints,
 )
+from vectorplane_service.sharing import Shared
 
 BELIEVED_SECONDS = 1.0
 MARK_SECONDS = 60.0
@@ -90,7 +90,7 @@ class CachedPoints:
         self._mark_seconds = mark_seconds
         self._clock = clock
         self._believed: dict[str, tuple[str, float]] = {}
-        self._asking: dict[str, asyncio.Task[str]] = {}
+        self._looks = Shared(self._fresh)
 
     # What is kept
 
@@ -227,12 +227,7 @@ class CachedPoints:
         believed = self._believed.get(collection)
         if believed is not None and self._clock() < believed[1]:
             return believed[0]
-        asking = self._asking.get(collection)
-        if asking is None:
-            asking = self._asking[collection] = asyncio.create_task(self._fresh(collection))
-            asking.add_done_callback(lambda _: self._asking.pop(collection, None))
-        # One caller who goes away must not take the answer from the others.
-        return await asyncio.shield(asking)
+        return await self._looks.any(collection)
 
     async def _fresh(self, collection: str) -> str:
         asked = self._clock()

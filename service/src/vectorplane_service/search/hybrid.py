@@ -40,6 +40,11 @@ async def asked(at: CollectionAccess, body: SearchIn, place: str) -> Search:
         body.prefetch = _PREFETCHES.check(body.prefetch, at=_inside(place, "prefetch"))
     tree = _Tree(at, at.services.settings.max_prefetches)
     using, query = await tree.query(body, place)
+    return made(body, using, query, await tree.prefetches(body.prefetch, place))
+
+
+def made(body: SearchIn, using: str, query: Query, prefetch: Sequence[Prefetch] = ()) -> Search:
+    """A body's search, once its queries are the port's."""
     return Search(
         query=query,
         limit=body.limit,
@@ -50,7 +55,7 @@ async def asked(at: CollectionAccess, body: SearchIn, place: str) -> Search:
         score_threshold=body.score_threshold,
         payload=body.with_payload,
         vectors=body.with_vectors,
-        prefetch=await tree.prefetches(body.prefetch, place),
+        prefetch=prefetch,
     )
 
 

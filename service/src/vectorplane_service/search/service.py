@@ -89,17 +89,7 @@ def _plain(at: CollectionAccess, body: SearchIn, place: str) -> Search | None:
         check_page(at, limit, offset=offset, place=f"{place}.limit" if place else "limit")
     if using is None:
         using = at.entry.only_vector() or ""
-    return Search(
-        query=body.vector,
-        limit=limit,
-        using=using,
-        offset=offset,
-        filter=body.filter,
-        params=body.params,
-        score_threshold=body.score_threshold,
-        payload=body.with_payload,
-        vectors=body.with_vectors,
-    )
+    return hybrid.made(body, using, body.vector)
 
 
 async def _groups(at: CollectionAccess, body: SearchIn) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from vectorplane.adapters.vectors.common.changes import check_change
+from vectorplane.adapters.vectors.common.ids import check_one_of
 from vectorplane.domain.model import DEDICATED, Collection, Value
 from vectorplane.domain.tenancy import ID_FIELD, TENANT_FIELD
 from vectorplane.errors import CallerError, InvalidInput, StoreFailed
@@ -69,12 +70,12 @@ class TenantPoints:
         return {self._tenant: self._tenant}
 
     async def resolve(self, collection: str) -> Collection:
-        return await self._own(await self._store.resolve(collection), collection)
+        return await self.own(await self._store.resolve(collection), collection)
 
     async def peek(self, collection: str) -> Collection:
-        return await self._own(await self._store.peek(collection), collection)
+        return await self.own(await self._store.peek(collection), collection)
 
-    async def _own(self, pool: Collection, collection: str) -> Collection:
+    async def own(self, pool: Collection, collection: str) -> Collection:
         """A pool as its tenant sees it: nothing of the others, and nothing of how it is made."""
         count = await self.count(collection)
         record = pool.record and replace(pool.record, owner=None, tenancy=DEDICATED)
@@ -209,8 +210,7 @@ class TenantPoints:
 
     def _which(self, ids: Sequence[PointId] | None, filter: Json | None) -> Json:
         """The filter for what ids or a filter name, of the two only one."""
-        if (ids is None) == (filter is None):
-            raise InvalidInput("either ids or a filter, and one only")
+        check_one_of(ids, filter)
         if ids is None:
             return language.bound(self._tenant, filter)
         return language.bound_ids(self._tenant, [*language.stored_ids(self._tenant, ids, "ids")])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vectorplane.adapters.vectors.common.filters import check_filter
-from vectorplane.adapters.vectors.common.ids import check_ids, shown
+from vectorplane.adapters.vectors.common.ids import check_ids, check_one_of, shown
 from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.schema import check_payload
 from vectorplane.domain.model import Index
@@ -47,8 +47,7 @@ def check_change(
         raise InvalidInput(
             f"one of {', '.join(PayloadChange)}, not {shown(change)}", place="change"
         ) from error
-    if (ids is None) == (flt is None):
-        raise InvalidInput("either ids or a filter, and one only")
+    check_one_of(ids, flt)
     if kind in (PayloadChange.SET, PayloadChange.OVERWRITE):
         check_payload(payload, "payload")
     elif payload is not None:

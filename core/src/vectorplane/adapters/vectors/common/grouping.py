@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from vectorplane.adapters.vectors.common.jsonpath import WILDCARD, parse, values_at
+from vectorplane.adapters.vectors.common.jsonpath import WILDCARD, elements_at, parse
 from vectorplane.adapters.vectors.common.resolving import both, without
 from vectorplane.adapters.vectors.common.searches import MAX_COUNT, Checked, CheckedPrefetch
 from vectorplane.ports.vectors import Found, Group, Json, PointId
@@ -28,10 +27,7 @@ _INT64 = range(-(2**63), 2**63)
 def keys_of(payload: Json | None, by: str) -> list[Key]:
     """The groups of a point: of an array each element. None where one of them is neither a string
     nor an integer, as on Qdrant's server."""
-    values = values_at(payload or {}, parse(by) or ())
-    keys: list[Any] = [
-        v for value in values for v in (value if isinstance(value, list) else [value])
-    ]
+    keys = elements_at(payload or {}, by)
     if all(type(k) is str or (type(k) is int and k in _INT64) for k in keys):
         return list(dict.fromkeys(keys))
     return []

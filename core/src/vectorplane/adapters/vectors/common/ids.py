@@ -39,6 +39,13 @@ def check_ids(raw: Sequence[object], place: str) -> list[PointId]:
     return list(dict.fromkeys(check_id(r, f"{place}[{i}]") for i, r in enumerate(raw)))
 
 
+def check_one_of(ids: object, flt: object) -> None:
+    """Points are named by their ids or by a filter. Raises `InvalidInput` for both, and for
+    neither."""
+    if (ids is None) == (flt is None):
+        raise InvalidInput("either ids or a filter, and one only")
+
+
 def sort_key(point_id: PointId) -> tuple[bool, int, str]:
     """The order of a scroll: integers before UUIDs. Canonical UUIDs sort as text like their 128
     bits."""

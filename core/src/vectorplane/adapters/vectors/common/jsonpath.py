@@ -59,6 +59,15 @@ def values_at(payload: Any, steps: tuple[Step, ...]) -> list[Any]:
     return values_at(payload[head], tail) if head < len(payload) else []
 
 
+def elements_at(payload: Any, path: str) -> list[Any]:
+    """What a path reaches as an index has it: of an array each element."""
+    return [
+        element
+        for value in values_at(payload, parse(path) or ())
+        for element in (value if isinstance(value, list) else [value])
+    ]
+
+
 def select(payload: dict[str, Any], patterns: list[tuple[Step, ...]]) -> dict[str, Any]:
     """The part of a payload that the patterns name, in its own nesting (Qdrant's include
     selector)."""

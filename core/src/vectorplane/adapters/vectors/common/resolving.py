@@ -155,11 +155,11 @@ def _mean(vectors: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _sparse_target(positive: Sequence[Json], negative: Sequence[Json]) -> Json:
-    target = {index: 2 * value for index, value in _sparse_mean(positive).items()}
-    if not negative:
-        target = _sparse_mean(positive)
-    for index, value in _sparse_mean(negative).items() if negative else ():
-        target[index] = target.get(index, 0.0) - value
+    target = _sparse_mean(positive)
+    if negative:
+        target = {index: 2 * value for index, value in target.items()}
+        for index, value in _sparse_mean(negative).items():
+            target[index] = target.get(index, 0.0) - value
     indices = sorted(target)
     return {"indices": indices, "values": [target[index] for index in indices]}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vectorplane.adapters.vectors.common.changes import Change
 from vectorplane.adapters.vectors.common.ids import check_id
-from vectorplane.adapters.vectors.common.jsonpath import WILDCARD, Step, parse, values_at
+from vectorplane.adapters.vectors.common.jsonpath import WILDCARD, Step, elements_at, parse
 from vectorplane.domain.model import Value
 from vectorplane.errors import InvalidInput
 from vectorplane.ports.vectors import Json, PayloadChange
@@ -30,10 +30,7 @@ def changed(payload: Json, change: Change) -> None:
 
 def indexed_at(payload: Json, path: str, kind: str) -> set[Value]:
     """The values that an index of this type has of a payload: of an array each."""
-    found = values_at(payload, parse(path) or ())
-    items: list[Any] = [
-        item for value in found for item in (value if isinstance(value, list) else [value])
-    ]
+    items = elements_at(payload, path)
     if kind == "Uuid":
         return {uuid for item in items if (uuid := _uuid(item)) is not None}
     wanted: Any = {"Keyword": str, "Integer": int, "Bool": bool}[kind]

@@ -13,7 +13,7 @@ import vectorplane
 from vectorplane.adapters.vectors.common.changes import check_change, check_facet
 from vectorplane.adapters.vectors.common.columns import as_points, check_columns
 from vectorplane.adapters.vectors.common.filters import check_filter
-from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.ids import check_id, check_ids, check_one_of
 from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.schema import Schema, check_points, check_selection
 from vectorplane.adapters.vectors.common.searches import check_count, check_groups, check_searches
@@ -38,7 +38,7 @@ from vectorplane.domain.model import (
 )
 from vectorplane.domain.record import from_metadata, to_metadata
 from vectorplane.domain.status import Taken
-from vectorplane.errors import Conflict, InvalidInput, NotFound, StoreOverloaded, StoreRejected
+from vectorplane.errors import Conflict, NotFound, StoreOverloaded, StoreRejected
 from vectorplane.ports.vectors import (
     Columns,
     Found,
@@ -272,8 +272,7 @@ class MemoryStore:
         wait: bool = True,
     ) -> None:
         points = self._client(collection).points
-        if (ids is None) == (filter is None):
-            raise InvalidInput("either ids or a filter, and one only")
+        check_one_of(ids, filter)
         gone = points.ids(check_filter(filter)) if ids is None else check_ids(ids, "ids")
         self._writable(collection)
         for point_id in gone:

@@ -11,7 +11,7 @@ from vectorplane.adapters.vectors.common.changes import check_change, check_face
 from vectorplane.adapters.vectors.common.columns import check_columns
 from vectorplane.adapters.vectors.common.filters import check_filter
 from vectorplane.adapters.vectors.common.grouping import grouped
-from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.ids import check_id, check_ids, check_one_of
 from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.resolving import by_name, named, plain, resolve
 from vectorplane.adapters.vectors.common.schema import check_points, check_selection
@@ -25,7 +25,6 @@ from vectorplane.adapters.vectors.qdrant_embedded.changing import edge_change
 from vectorplane.adapters.vectors.qdrant_embedded.filters import edge_filter, payload_selector
 from vectorplane.adapters.vectors.qdrant_embedded.shard import Shard, guarded, record
 from vectorplane.domain.model import Index, Value
-from vectorplane.errors import InvalidInput
 from vectorplane.ports.vectors import (
     Columns,
     Found,
@@ -119,8 +118,7 @@ class EmbeddedPoints(ABC):
         wait: bool = True,
     ) -> None:
         name, shard = self._client(collection)
-        if (ids is None) == (filter is None):
-            raise InvalidInput("either ids or a filter, and one only")
+        check_one_of(ids, filter)
         if ids is not None:
             gone = check_ids(ids, "ids")
             operation = edge.UpdateOperation.delete_points(list(gone))

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from vectorplane.adapters.vectors.common.changes import check_change, no_facet
 from vectorplane.adapters.vectors.common.columns import check_columns
 from vectorplane.adapters.vectors.common.filters import check_filter
-from vectorplane.adapters.vectors.common.ids import check_id, check_ids
+from vectorplane.adapters.vectors.common.ids import check_id, check_ids, check_one_of
 from vectorplane.adapters.vectors.common.jsonpath import check_path
 from vectorplane.adapters.vectors.common.resolving import (
     by_name,
@@ -151,8 +151,7 @@ class CheckedPoints:
         wait: bool = True,
     ) -> None:
         await self._schema(collection)
-        if (ids is None) == (filter is None):
-            raise InvalidInput("either ids or a filter, and one only")
+        check_one_of(ids, filter)
         gone = None if ids is None else check_ids(ids, "ids")
         checked = check_filter(filter)
         if gone == []:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httptools
 
@@ -141,16 +141,15 @@ class Wire:
     verify: bool | str | ssl.SSLContext
     agent: str
     place: str = field(init=False)
+    _parts: SplitResult = field(init=False)
     _head: str = field(init=False)
-    _prefix: str = field(init=False)
     _idle: list[_Connection] = field(default_factory=list)
-    _tls: bool | ssl.SSLContext | None = None
+    _tls: ssl.SSLContext | None = None
     _closed: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(check_url(self.url))
+        self._parts = urlsplit(check_url(self.url))
         self.place = place_of(self.url)
-        self._prefix = parts.path.rstrip("/")
         host = self.place.partition("://")[2]
         lines = [f"host: {host}", f"user-agent: {self.agent}", "accept-encoding: identity"]
         if self.api_key:
@@ -169,18 +168,8 @@ class Wire:
     ) -> Any:
         """The `result` of an answer. `path` is quoted already; `body` is an object, or bytes that
         are JSON already."""
-        return answered(path, await self.said(method, path, body, params), self)
-
-    async def said(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        params: Mapping[str, str | int | bool] | None = None,
-    ) -> bytes:
-        """The same as it came."""
-        content = b"" if body is None else body if type(body) is bytes else encoded(body)
-        target = f"{self._prefix}{path}?{urlencode(params)}" if params else self._prefix + path
+        content = b"" if body is None else encoded(body)
+        target = self._parts.path + path + (f"?{urlencode(params)}" if params else "")
         trace = tracing.headers()
         more = "".join(f"{n}: {v}\r\n" for n, v in trace.items()) if trace else ""
         head = (
@@ -190,10 +179,13 @@ class Wire:
         said = await self._exchange(head.encode("latin-1") + content)
         if said.status >= 300:
             raise status_error(said.status, error_said(said.body), self.place, said.retry_after)
-        return said.body
+        return answered(path, said.body, self)
 
     async def close(self) -> None:
         self._closed = True
+        self._drop_idle()
+
+    def _drop_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
@@ -211,7 +203,8 @@ class Wire:
             said = await answer
         except _Lost as error:
             if again and not error.begun:
-                return await self._exchange_anew(request, loop)
+                self._drop_idle()  # they are as old
+                return await self._exchange(request)
             raise StoreUnreachable(f"{self.place} closed the connection") from error
         except StoreFailed as error:
             raise StoreFailed(f"{self.place} sent {error.message}") from error
@@ -225,11 +218,6 @@ class Wire:
             timer.cancel()
         self._keep(connection)
         return said
-
-    async def _exchange_anew(self, request: bytes, loop: asyncio.AbstractEventLoop) -> Said:
-        while self._idle:
-            self._idle.pop().close()  # they are as old
-        return await self._exchange(request)
 
     def _kept(self) -> _Connection | None:
         oldest = time.monotonic() - KEEPALIVE_SECONDS
@@ -250,28 +238,32 @@ class Wire:
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connection:
         if self._closed:
             raise StoreUnreachable(f"{self.place}: this client is closed")
-        parts = urlsplit(self.url)
-        if self._tls is None:
-            self._tls = tls(self.url, self.verify)
-        context = self._tls
-        if parts.scheme == "https" and isinstance(context, bool):
-            context = ssl.create_default_context()
-            if self._tls is False:
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self._tls = context
+        secure = self._parts.scheme == "https"
+        if secure and self._tls is None:
+            self._tls = _context(tls(self.url, self.verify))
         try:
             async with asyncio.timeout(self.timeout):
                 _, connection = await loop.create_connection(
                     _Connection,
-                    parts.hostname or "",
-                    parts.port or (443 if parts.scheme == "https" else 80),
-                    ssl=context if isinstance(context, ssl.SSLContext) else None,
+                    self._parts.hostname or "",
+                    self._parts.port or (443 if secure else 80),
+                    ssl=self._tls,
                 )
         except TimeoutError as error:
             raise StoreTimeout(f"{self.place} gave no answer in time") from error
         except OSError as error:
             raise no_connection(error, self.place) from error
         return connection
+
+
+def _context(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
+    """What asyncio takes, of what httpx takes for `verify`."""
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _expire(answer: asyncio.Future[Said]) -> None:
