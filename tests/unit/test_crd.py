@@ -15,7 +15,7 @@ from vectorplane.crd_files import IMMUTABLE, files, main, manifest, reference
 from vectorplane.crd_sources import DEFAULTS
 from vectorplane.domain.model import Collection, Desired, Key
 from vectorplane.domain.policy import immutable
-from vectorplane.domain.status import Outcome, status_of
+from vectorplane.domain.status import Exposed, Outcome, status_of
 from vectorplane.schema.rules import _program
 from vectorplane.schema.structure import unknown_fields
 from vectorplane.schema.values import check_value
@@ -168,7 +168,7 @@ def test_the_operators_status_is_in_the_schema() -> None:
         {},
         now="2026-11-21T08:00:00Z",
         store="default",
-        endpoint="http://gateway/shop/products",
+        exposed=Exposed("http://gateway/shop/products"),
     )
     wanted = schema("VectorCollection")["properties"]["status"]
     assert list(check_value(status, wanted)) == []
@@ -186,6 +186,7 @@ def test_the_columns_of_kubectl_get() -> None:
     assert shown == {
         "VectorCollection": ["Ready", "Reason", "Points", "Store", "Endpoint", "Age"],
         "VectorStore": ["Ready", "Version", "Collections", "Default", "Age"],
+        "VectorAccess": ["Ready", "Reason", "Collection", "Secret", "Expires", "Age"],
     }
 
 
@@ -212,7 +213,8 @@ def test_the_field_table_has_every_field(kind: str) -> None:
     for place, _ in of_spec(kind)[1:]:
         if not place.endswith(("[]", "{}")):
             assert f"| `{place.removeprefix('spec.')}` |" in text
-    assert "### Rules" in text
+    ruled = any("x-kubernetes-validations" in node for _, node in nodes(schema(kind)))
+    assert ("### Rules" in text) == ruled
 
 
 def test_the_field_table_says_what_may_change() -> None:

@@ -78,10 +78,10 @@ def test_a_problem_told_twice_is_told_once() -> None:
         ({"apiVersion": 5, "kind": "VectorStore"}, "[apiVersion not set]"),
         (
             {"apiVersion": "v1", "kind": "Pod"},
-            'no matches for kind "Pod" in version "v1" (vectorplane takes VectorCollection and'
-            " VectorStore in version vectorplane.dev/v1alpha1)",
+            'no matches for kind "Pod" in version "v1" (vectorplane takes VectorCollection,'
+            " VectorStore and VectorAccess in version vectorplane.dev/v1alpha1)",
         ),
-        ({**collection(), "kind": "VectorAccess"}, 'no matches for kind "VectorAccess"'),
+        ({**collection(), "kind": "VectorIndex"}, 'no matches for kind "VectorIndex"'),
         ({**collection(), "apiVersion": "vectorplane.dev/v2"}, 'version "vectorplane.dev/v2"'),
         (collection(namespace="No_Name"), "a lowercase RFC 1123 label must consist of"),
         (collection(namespace="a.b"), "must not contain dots"),

@@ -17,6 +17,7 @@ from vectorplane.desired import bare_of, desired_of
 from vectorplane.domain.model import Desired, Key
 from vectorplane.domain.status import (
     Event,
+    Exposed,
     Outcome,
     Status,
     Trouble,
@@ -59,7 +60,7 @@ class Controller:
         stores: Stores,
         *,
         cluster: str,
-        endpoint: Callable[[Key], str | None] = lambda key: None,
+        exposed: Callable[[Resource], Exposed] = lambda resource: Exposed(),
         watcher: Watcher | None = None,
         resync: float | None = 60.0,
         per_store: int = 64,
@@ -68,7 +69,7 @@ class Controller:
         self._resources = resources
         self._stores = stores
         self._cluster = cluster
-        self._endpoint = endpoint
+        self._exposed = exposed
         self._watcher = watcher
         self._resync = resync
         self._embedders = embedders
@@ -195,7 +196,7 @@ class Controller:
             resource.status,
             now=desired.now,
             store=store,
-            endpoint=self._endpoint(resource.key),
+            exposed=self._exposed(resource),
         )
         if not _same(status, resource.status):
             await self._resources.write_status(resource, status)

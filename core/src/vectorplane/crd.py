@@ -16,7 +16,12 @@ from pydantic import BaseModel
 
 from vectorplane.spec import VectorCollectionSpec
 from vectorplane.spec_base import GROUP, MAX_NAME, VERSION, rule
-from vectorplane.spec_status import VectorCollectionStatus, VectorStoreStatus
+from vectorplane.spec_exposure import VectorAccessSpec
+from vectorplane.spec_status import (
+    VectorAccessStatus,
+    VectorCollectionStatus,
+    VectorStoreStatus,
+)
 from vectorplane.spec_store import VectorStoreSpec
 
 Schema = dict[str, Any]
@@ -118,6 +123,23 @@ KINDS = {
                 Column("Version", ".status.version"),
                 Column("Collections", ".status.collections", "integer"),
                 Column("Default", ".spec.default", "boolean"),
+                Column("Age", ".metadata.creationTimestamp", "date"),
+            ),
+        ),
+        Kind(
+            kind="VectorAccess",
+            plural="vectoraccesses",
+            short="vaccess",
+            namespaced=True,
+            description="A key for a collection, in a Secret.",
+            spec=VectorAccessSpec,
+            status=VectorAccessStatus,
+            columns=(
+                Column("Ready", f"{_READY}.status"),
+                Column("Reason", f"{_READY}.reason"),
+                Column("Collection", ".spec.collection"),
+                Column("Secret", ".status.secretName"),
+                Column("Expires", ".status.expires", "date"),
                 Column("Age", ".metadata.creationTimestamp", "date"),
             ),
         ),

@@ -206,7 +206,8 @@ def _stranger(document: Document) -> Problem | None:
         return Problem(ROOT, f"[{', '.join(missing)}]", NOT_SENT)
     if document.api_version == API_VERSION and document.kind in KINDS:
         return None
-    takes = " and ".join(KINDS)
+    *others, last = KINDS
+    takes = f"{', '.join(others)} and {last}"
     message = (
         f'no matches for kind "{document.kind}" in version "{document.api_version}"'
         f" (vectorplane takes {takes} in version {API_VERSION})"

@@ -22,6 +22,7 @@ from vectorplane.spec_base import (
     rule,
     rules,
 )
+from vectorplane.spec_exposure import Discovery, Gateway
 from vectorplane.spec_indexes import PayloadIndex
 from vectorplane.spec_settings import (
     DenseVector,
@@ -173,6 +174,10 @@ class VectorCollectionSpec(Part):
     """Lets the endpoint take text as well as vectors."""
     tenancy: Tenancy | None = None
     """Whose points stand in the collection behind it."""
+    gateway: Gateway | None = None
+    """The way through the gateway."""
+    discovery: Discovery | None = None
+    """The entry in the service registry."""
     deletion_policy: Literal["Retain", "Delete", "Snapshot"] | None = None
     """What a deletion of this resource does to its collection: Retain releases it with its data,
     Snapshot takes a snapshot before it drops it. The store's policy where it is left out, and

@@ -118,7 +118,42 @@ class VectorCollectionStatus(Part):
     snapshots: SnapshotsStatus | None = None
     """The snapshots that were taken and are kept."""
     conditions: Conditions | None = None
-    """Ready, StoreReachable, CollectionReady."""
+    """Ready, StoreReachable, CollectionReady; with a gateway GatewayProgrammed and
+    EndpointVerified, with a registry DiscoveryRegistered."""
+
+
+class KeyStatus(Part):
+    """One key that is valid."""
+
+    id: str
+    """Its id, as logs and the list of revoked keys have it."""
+    signed_by: str | None = None
+    """The signing key, by its id."""
+    issued: datetime
+    """When it was made."""
+    expires: datetime
+    """When it ends."""
+
+
+class VectorAccessStatus(Part):
+    """The access as it is."""
+
+    observed_generation: Natural64 | None = None
+    """The generation of the resource that this status is about."""
+    collection: str | None = None
+    """The name that the keys are for: `<namespace>.<name>`."""
+    secret_name: str | None = None
+    """The Secret that holds the key."""
+    endpoint: str | None = None
+    """Where the collection is served."""
+    expires: datetime | None = None
+    """When the newest key ends; there is another one before that."""
+    keys: Annotated[
+        list[KeyStatus], Field(json_schema_extra={"x-kubernetes-list-map-keys": ["id"]})
+    ] = []
+    """The keys that are valid, newest last."""
+    conditions: Conditions | None = None
+    """Ready, SecretWritten, GatewayProgrammed."""
 
 
 class VectorStoreStatus(Part):

@@ -19,7 +19,7 @@ import structlog
 from vectorplane.desired import desired_of
 from vectorplane.domain.model import Key, Rival
 from vectorplane.domain.plan import plan
-from vectorplane.domain.status import READY, condition_of, status_of
+from vectorplane.domain.status import READY, Exposed, condition_of, status_of
 from vectorplane.errors import CallerError, Stalled, Waiting
 from vectorplane.observe import observed_of, outcome_of
 from vectorplane.ports.resources import FINALIZER, Resource, Stores
@@ -77,14 +77,14 @@ class Sweeper:
         cluster: str,
         look: Callable[[Key], None],
         lives_in: Callable[[Resource, str], bool],
-        endpoint: Callable[[Key], str | None] = lambda key: None,
+        exposed: Callable[[Resource], Exposed] = lambda resource: Exposed(),
     ) -> None:
         self._resources = resources
         self._stores = stores
         self._cluster = cluster
         self._look = look
         self._lives_in = lives_in
-        self._endpoint = endpoint
+        self._exposed = exposed
         self._settled: dict[Key, Print | None] = {}
         """What was found as declared, with all that this rests on; None for what a clock may
         change, and for what its own look settled."""
@@ -164,7 +164,7 @@ class Sweeper:
             status,
             now=now,
             store=store,
-            endpoint=self._endpoint(resource.key),
+            exposed=self._exposed(resource),
         )
         if said != status:
             return False

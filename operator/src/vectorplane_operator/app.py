@@ -19,7 +19,7 @@ import structlog
 from vectorplane.adapters.embeddings.child import ChildEmbedders
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
-from vectorplane.domain.status import Event, Outcome
+from vectorplane.domain.status import Event, Exposed, Outcome
 from vectorplane.errors import ApiUnavailable, CallerError, LimitExceeded, Stalled, Waiting
 from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
@@ -95,7 +95,7 @@ class Operator:
             self._resources,
             self._stores,
             cluster=cluster,
-            endpoint=self._endpoint,
+            exposed=self._exposed,
             watcher=self,
             resync=None,
             per_store=settings.operator_looks_per_store,
@@ -107,7 +107,7 @@ class Operator:
             cluster=cluster,
             look=lambda key: self._queue.add(key),
             lives_in=lambda resource, store: self._home(resource) == store,
-            endpoint=self._endpoint,
+            exposed=self._exposed,
         )
 
         async def look(key: Key) -> float | None:
@@ -293,9 +293,9 @@ class Operator:
         resource = self._resources.get(key)
         return (resource and self._home(resource)) or ""
 
-    def _endpoint(self, key: Key) -> str | None:
+    def _exposed(self, resource: Resource) -> Exposed:
         url = self._settings.operator_service_url.rstrip("/")
-        return f"{url}/api/v1/collections/{key.collection}" if url else None
+        return Exposed(f"{url}/api/v1/collections/{resource.key.collection}" if url else None)
 
     # Lists
 

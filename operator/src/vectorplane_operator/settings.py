@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from vectorplane.settings import EnvSettings
+from vectorplane_operator.exposure_settings import ExposureSettings
 
 LogFormat = Literal["json", "console"]
 
 
-class OperatorSettings(EnvSettings):
+class OperatorSettings(ExposureSettings):
     """How the operator runs."""
 
     operator_http_host: str = Field("0.0.0.0", description="Address of /metrics and the probes.")
@@ -31,9 +31,6 @@ class OperatorSettings(EnvSettings):
         "",
         description="What stands for this cluster in ownership records; the UID of the namespace"
         " kube-system where it is empty.",
-    )
-    operator_service_url: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = Field(
-        "", description="Where the service answers; status.endpoint is made from it."
     )
     operator_stop_seconds: float = Field(
         10.0, ge=0, description="Seconds that looks under way have to end when the operator stops."

@@ -81,7 +81,9 @@ BAD = [
     Row("unknown in status", {**collection(), "status": {"x": 1}}, "status.x", "unknown field"),
     Row("unknown in metadata", collection(label={}), "metadata.label", "unknown field"),
     Row("snake case", with_spec(payload_indexes=[]), "spec.payload_indexes", "unknown field"),
-    Row("not there yet", with_spec(gateway={}), "spec.gateway", "unknown field"),
+    Row("not there yet", with_spec(documents={}), "spec.documents", "unknown field"),
+    Row("path", with_spec(gateway={"path": "shop/"}), "spec.gateway.path", "should match"),
+    Row("origin", with_spec(gateway={"origins": ["a b"]}), "spec.gateway.origins[0]", "match"),
     # Wrong types.
     Row("size a text", with_vector(size="256"), SIZE, f'{SIZE} {TYPED} integer: "string"'),
     Row("size true", with_vector(size=True), SIZE, 'integer: "boolean"'),

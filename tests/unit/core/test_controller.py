@@ -12,7 +12,7 @@ import pytest
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
-from vectorplane.domain.status import Event, Outcome, condition_of
+from vectorplane.domain.status import Event, Exposed, Outcome, condition_of
 from vectorplane.errors import StoreMissing, StoreTimeout
 from vectorplane.ports.resources import FINALIZER, Resource
 from vectorplane.ports.vectors import Listing, VectorAdmin
@@ -67,7 +67,7 @@ class World:
             self.resources,
             Named(self.stores),
             cluster="here",
-            endpoint=lambda key: f"http://here/{key.collection}",
+            exposed=lambda resource: Exposed(f"http://here/{resource.key.collection}"),
             watcher=self,
             resync=60.0,
         )

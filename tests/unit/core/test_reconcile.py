@@ -16,7 +16,7 @@ from vectorplane.domain.model import (
     Settings,
     SnapshotWish,
 )
-from vectorplane.domain.status import Outcome, status_of
+from vectorplane.domain.status import Exposed, Outcome, status_of
 from vectorplane.errors import StoreOverloaded, StoreRejected, StoreTimeout, VectorplaneError
 from vectorplane.ports.vectors import Point
 from vectorplane.reconcile import reconcile
@@ -132,7 +132,7 @@ async def test_a_snapshot_is_told_of_whatever_comes_after_it() -> None:
     assert outcome.trouble.retry
     assert [t.collection for t in outcome.snapshots] == ["shop.products_1"]
     assert outcome.snapshots[0].time == now, "by our clock"
-    status = status_of(WISH, outcome, {}, now=now, store=None, endpoint=None)
+    status = status_of(WISH, outcome, {}, now=now, store=None, exposed=Exposed())
     assert status["snapshots"]["last"] == now
     assert len(status["snapshots"]["kept"]) == 1
 

@@ -7,6 +7,7 @@ import pytest
 
 from vectorplane.domain.model import Collection, Desired, Key
 from vectorplane.domain.status import (
+    Exposed,
     Outcome,
     Status,
     Trouble,
@@ -26,7 +27,9 @@ THEN, NOW = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 def say(outcome: Outcome, previous: Status | None = None, now: str = NOW, **also: Any) -> Status:
     wish = replace(WISH, **also)
-    return status_of(wish, outcome, previous or {}, now=now, store="main", endpoint="http://x/y")
+    return status_of(
+        wish, outcome, previous or {}, now=now, store="main", exposed=Exposed("http://x/y")
+    )
 
 
 def ready(status: Status) -> tuple[str, str]:

@@ -16,6 +16,9 @@ Status = dict[str, Any]
 READY = "Ready"
 STORE_REACHABLE = "StoreReachable"
 COLLECTION_READY = "CollectionReady"
+GATEWAY_PROGRAMMED = "GatewayProgrammed"
+ENDPOINT_VERIFIED = "EndpointVerified"
+DISCOVERY_REGISTERED = "DiscoveryRegistered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,16 @@ class Taken:
     name: str
     size: int
     time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """What is known of the ways to a collection: where it answers, the conditions that say so, and
+    why it cannot be called although its collection is there."""
+
+    endpoint: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +99,18 @@ class Event:
     message: str
 
 
-def assess(desired: Desired, outcome: Outcome) -> list[Condition]:
-    """The conditions of a resource; `Ready` sums up the others."""
+def assess(desired: Desired, outcome: Outcome, exposed: Exposed | None = None) -> list[Condition]:
+    """The conditions of a resource; `Ready` sums up the others: it means callable."""
+    *others, ready = _assess(desired, outcome)
+    if exposed is None:
+        return [*others, ready]
+    if exposed.trouble and ready.status == "True":
+        ready = Condition(READY, "False", exposed.trouble.reason, exposed.trouble.message)
+    return [*others, *exposed.conditions, ready]
+
+
+def _assess(desired: Desired, outcome: Outcome) -> list[Condition]:
+    """The conditions of the collection itself, with `Ready` as the last."""
     trouble = outcome.trouble
     if trouble and trouble.store:
         unknown = "the store did not answer, so the collection was not looked at"
@@ -159,7 +182,7 @@ def status_of(
     *,
     now: str,
     store: str | None,
-    endpoint: str | None,
+    exposed: Exposed,
 ) -> Status:
     """The whole status, with the times of conditions that did not change kept from `previous`.
 
@@ -167,7 +190,7 @@ def status_of(
     """
     known = {c.get("type"): c for c in previous.get("conditions", ())}
     conditions = []
-    for condition in assess(desired, outcome):
+    for condition in assess(desired, outcome, exposed):
         before = known.get(condition.type, {})
         same = before.get("status") == condition.status
         conditions.append(
@@ -187,8 +210,8 @@ def status_of(
         status["collection"] = _collection(desired, outcome.collection)
     elif outcome.trouble and previous.get("collection"):
         status["collection"] = previous["collection"]
-    if endpoint:
-        status["endpoint"] = endpoint
+    if exposed.endpoint:
+        status["endpoint"] = exposed.endpoint
     if rebuild := _rebuild(desired, outcome, previous, now):
         status["rebuild"] = rebuild
     if snapshots := _snapshots(desired, outcome, previous):

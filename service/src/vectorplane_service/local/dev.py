@@ -31,6 +31,7 @@ from vectorplane_service import collecting, logs
 from vectorplane_service.app import create_app
 from vectorplane_service.local.announcer import Announcer, line
 from vectorplane_service.local.data import DataFolder, Run
+from vectorplane_service.local.exposing import exposed_here
 from vectorplane_service.local.folder import ManifestFolder
 from vectorplane_service.local.records import ResourceFiles
 from vectorplane_service.local.resources import FolderResources
@@ -90,7 +91,7 @@ async def _run(options: Options, engine: EmbeddedEngine, bound: socket.socket) -
         resources,
         EmbeddedStores(engine),
         cluster=data.identity(),
-        endpoint=endpoint,
+        exposed=lambda resource: exposed_here(resource, endpoint(resource.key)),
         watcher=said,
         resync=LOOK_AGAIN,
     )

@@ -21,6 +21,7 @@ from vectorplane.manifest import (
 from vectorplane_service.local.records import Wish
 
 STAND_IN = "VectorStores: in local mode the embedded engine stands in for every store"
+KEYS_HERE = "VectorAccesses: in local mode keys are made through /api/v1/keys"
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SILENT = frozenset({("v1", "Namespace")})
 """Needs no making here."""
@@ -87,6 +88,8 @@ def _read(documents: Sequence[Document]) -> Reading:
             refusals.append(f"{describe_refusal(document, problems)} ({document.place})")
         elif document.kind == "VectorStore":
             notes[STAND_IN] = None
+        elif document.kind == "VectorAccess":
+            notes[KEYS_HERE] = None
         else:
             wish = _wish(document)
             if wish.key in wishes:
