@@ -9,10 +9,10 @@ UNMEASURED := $(if $(QDRANT_URL)$(shell command -v qdrant),,--omit='core/src/vec
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-units check generate constraints bench-search bench-memory bench-embedded bench-operator kill-loop clean
+.PHONY: help demo test test-units check generate constraints bench-search bench-memory bench-embedded bench-operator bench-exposure kill-loop e2e images clean
 
 help: ## what there is to make
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: $(DEMO)/.ready ## a manifest becomes a collection that answers searches, on this machine (KEEP=1 keeps serving)
 	@$(DEMO)/bin/python examples/demo.py
@@ -26,7 +26,7 @@ test: $(DEV)/.ready ## the whole suite; REQUIRE="controlplane qdrant" forbids to
 test-units: $(DEV)/.ready ## the quick part: unit and contract suites
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract $(PYTEST_ARGS)
 
-check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generated files
+check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generated files, charts
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
@@ -35,20 +35,31 @@ check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generat
 	$(DEV)/bin/python -m vectorplane_service.env_example --check
 	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot --check
 	$(DEV)/bin/python tools/blocking_client.py --check
+	$(DEV)/bin/python tools/charts.py --check
+	$(DEV)/bin/python tools/chart_check.py
 
-generate: $(DEV)/.ready ## CRDs, tables, .env.example, the OpenAPI document and the sync client
+generate: $(DEV)/.ready ## CRDs, tables, charts' files, .env.example, the OpenAPI document and the sync client
 	$(DEV)/bin/python -m vectorplane.crd
 	$(DEV)/bin/python -m vectorplane_service.env_example > .env.example
 	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot
 	$(DEV)/bin/python tools/blocking_client.py
+	$(DEV)/bin/python tools/charts.py
 
 constraints: ## pin anew: needs uv (https://docs.astral.sh/uv/)
 	uv pip compile pyproject.toml $(PIN) --extra example --group build -o constraints/demo.txt
 	uv pip compile pyproject.toml $(PIN) --extra all --group test --group check --group build \
 	  -o constraints/dev.txt
+	uv pip compile --group pyproject.toml:build $(PIN) -c constraints/dev.txt -o constraints/build.txt
+	uv pip compile pyproject.toml $(PIN) -c constraints/dev.txt $(call extras,operator $(IMAGE_EXTRAS)) \
+	  -o constraints/operator.txt
+	uv pip compile pyproject.toml $(PIN) -c constraints/dev.txt $(call extras,service redis $(IMAGE_EXTRAS)) \
+	  -o constraints/service.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url
+# What both images have besides: the operator embeds, too, in a rebuild.
+IMAGE_EXTRAS := qdrant embeddings otel consul
+extras = $(foreach extra,$(1),--extra $(extra))
 
 bench-search: $(DEV)/.ready ## searches a second: Qdrant itself, a plain app, and the service, in one run
 	@$(DEV)/bin/python bench/search.py
@@ -62,9 +73,23 @@ bench-embedded: $(DEV)/.ready ## the embedded engine behind the API, 16 clients,
 bench-operator: $(DEV)/.ready ## the operator at 1,000 collections and 10,000 tenants, about half an hour
 	@$(DEV)/bin/python bench/operator_bench.py
 
+bench-exposure: $(DEV)/.ready ## a hundred exposed collections: until each can be called, and at rest
+	@$(DEV)/bin/python bench/exposure.py
+
 kill-loop: $(DEV)/.ready ## the operator is killed 200 times while 60 resources change (KILLS=n for another number)
 	@KILLS=$${KILLS:-200} REQUIRE="controlplane qdrant" $(DEV)/bin/python -m pytest -s \
 	  tests/integration/operator/test_kill_loop.py
+
+# Of a commit: its time stands in all files, and who builds with the same base gets the same files.
+images: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+images: ## both images, by docker: vectorplane-operator and vectorplane-service (TAG=...)
+	for target in operator service; do \
+	  docker build --target $$target -t vectorplane-$$target:$(or $(TAG),dev) \
+	    --build-arg SOURCE_DATE_EPOCH=$$SOURCE_DATE_EPOCH --build-arg VERSION=$(or $(TAG),dev) \
+	    --build-arg REVISION=$(shell git rev-parse HEAD) . || exit 1; done
+
+e2e: $(DEV)/.ready ## the charts and images as pods of a real Kubernetes; what it takes stands in tests/support/node.py
+	@VECTORPLANE_E2E=1 REQUIRE="$$REQUIRE node" $(DEV)/bin/python -m pytest -x --durations=10 tests/e2e $(PYTEST_ARGS)
 
 clean: ## forget the environments and the demo's data
 	rm -rf $(DEMO) $(DEV) .venv-oldest .demo .vectorplane .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -22,8 +22,17 @@ _PATHS = {
     "Namespace": ("/api/v1", "namespaces", False),
     "ServiceAccount": ("/api/v1", "serviceaccounts", True),
     "Secret": ("/api/v1", "secrets", True),
+    "ConfigMap": ("/api/v1", "configmaps", True),
+    "Pod": ("/api/v1", "pods", True),
+    "Service": ("/api/v1", "services", True),
+    "Deployment": ("/apis/apps/v1", "deployments", True),
+    "Job": ("/apis/batch/v1", "jobs", True),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets", True),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies", True),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers", True),
     "Event": ("/api/v1", "events", True),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases", True),
+    "EndpointSlice": ("/apis/discovery.k8s.io/v1", "endpointslices", True),
     "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", True),
@@ -35,6 +44,13 @@ _PATHS = {
     ),
     "VectorCollection": (GROUP, "vectorcollections", True),
     "VectorStore": (GROUP, "vectorstores", False),
+    "VectorAccess": (GROUP, "vectoraccesses", True),
+    "GatewayClass": ("/apis/gateway.networking.k8s.io/v1", "gatewayclasses", False),
+    "Gateway": ("/apis/gateway.networking.k8s.io/v1", "gateways", True),
+    "HTTPRoute": ("/apis/gateway.networking.k8s.io/v1", "httproutes", True),
+    "ReferenceGrant": ("/apis/gateway.networking.k8s.io/v1beta1", "referencegrants", True),
+    "KongPlugin": ("/apis/configuration.konghq.com/v1", "kongplugins", True),
+    "KongConsumer": ("/apis/configuration.konghq.com/v1", "kongconsumers", True),
 }
 
 
@@ -79,11 +95,13 @@ class Cluster:
         except httpx.HTTPError:
             return False
 
-    def apply(self, manifest: Json) -> Json:
-        """What `kubectl apply` does."""
+    def apply(self, manifest: Json, *, dry_run: bool = False) -> Json:
+        """What `kubectl apply` does, or would do."""
         path = self.path(manifest["kind"], **_place(manifest))
         body = yaml.safe_dump(manifest)
         query = {"fieldManager": "kubectl", "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
         return self._call("PATCH", path, body, "application/apply-patch+yaml", query)
 
     def apply_folder(self, folder: Path) -> None:

@@ -23,9 +23,10 @@ def _only(engine: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("engine", [engine], indirect=True, scope="session")
 
 
+REAL = "qdrant" if available() or required("qdrant") else "memory"
 MEMORY_ENGINE = _only("memory")
 """For tests whose subject is not the store."""
-REAL_ENGINE = _only("qdrant" if available() or required("qdrant") else "memory")
+REAL_ENGINE = _only(REAL)
 """For long tests: one engine, and a real one where there is one."""
 
 

@@ -30,6 +30,11 @@ _READS = (
     "scroll",
     "count",
     "search",
+    "groups",
+    "facet",
+    "names",
+    "resolve",
+    "peek",
 )
 _WRITES = (
     "create",
@@ -47,6 +52,7 @@ _WRITES = (
     "restore_snapshot",
     "upsert",
     "delete",
+    "change_payload",
 )
 
 

@@ -11,11 +11,20 @@ VectorplaneError
  |    +-- SecretUnreadable     no such Secret or key in it (yet), or we may not read it
  |    +-- ApiUnavailable       the Kubernetes API is away, overloaded, or refuses us
  |    +-- NotLeading           another replica leads, or the Lease could not be renewed in time
+ |    +-- GatewayUnreachable   refused, reset, or no answer in time
+ |    +-- GatewayUnauthorized  the gateway refuses our token or certificate
+ |    +-- GatewayFailed        429, a 5xx, or an answer that makes no sense
+ |    +-- RegistryUnreachable  refused, reset, or no answer in time
+ |    +-- RegistryUnauthorized the registry refuses our token
+ |    +-- RegistryFailed       429, a 5xx, or an answer that makes no sense
  +-- Stalled              a person must change something first
  |    +-- StoreRejected        the store says that the request itself is wrong
  |    +-- EngineLocked         another process has the embedded engine's folder
  |    +-- NamespaceNotAllowed  the store takes nothing of this namespace
  |    +-- LimitExceeded        the store's limits leave no room for it
+ |    +-- GatewayRejected      the gateway says that an object is wrong, or its place is taken
+ |    +-- GatewayReadOnly      the gateway takes no changes from outside (it has no database)
+ |    +-- RegistryRejected     the registry, or our own look at it, says that something is wrong
  +-- CallerError          the caller must send something else
       +-- InvalidInput         `place` says where: "points[3].vector"
       |    +-- TooLarge
@@ -91,6 +100,30 @@ class NotLeading(Waiting):
     reason = "NotLeading"
 
 
+class GatewayUnreachable(Waiting):
+    reason = "GatewayUnreachable"
+
+
+class GatewayUnauthorized(Waiting):
+    reason = "GatewayUnauthorized"
+
+
+class GatewayFailed(Waiting):
+    reason = "GatewayFailed"
+
+
+class RegistryUnreachable(Waiting):
+    reason = "RegistryUnreachable"
+
+
+class RegistryUnauthorized(Waiting):
+    reason = "RegistryUnauthorized"
+
+
+class RegistryFailed(Waiting):
+    reason = "RegistryFailed"
+
+
 class Stalled(VectorplaneError):
     """A person must change something before the same call can succeed."""
 
@@ -111,6 +144,18 @@ class NamespaceNotAllowed(Stalled):
 
 class LimitExceeded(Stalled):
     reason = "LimitExceeded"
+
+
+class GatewayRejected(Stalled):
+    reason = "GatewayRejected"
+
+
+class GatewayReadOnly(Stalled):
+    reason = "GatewayReadOnly"
+
+
+class RegistryRejected(Stalled):
+    reason = "RegistryRejected"
 
 
 class CallerError(VectorplaneError):

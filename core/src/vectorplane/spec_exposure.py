@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from vectorplane.spec_base import Duration, ObjectName, Part, Positive
+from vectorplane.spec_base import ObjectName, Part, Positive
 
 Origin = Annotated[
     str, StringConstraints(max_length=253, pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$")
@@ -58,6 +58,16 @@ class Discovery(Part):
     """Tags of that service."""
 
 
+Ttl = Annotated[
+    str,
+    StringConstraints(
+        max_length=12,
+        pattern=r"^([1-9][0-9]{1,8}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d)$",
+    ),
+]
+"""A `Duration` of at least ten seconds and at most some decades."""
+
+
 class VectorAccessSpec(Part):
     """A key for one collection of this namespace, in a Secret."""
 
@@ -69,8 +79,8 @@ class VectorAccessSpec(Part):
         Field(min_length=1, max_length=3, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = ["read"]
     """What the key may do; `admin` is all of it."""
-    ttl: Duration = "30d"
-    """How long a key is valid, at least `10s`. A new one is made when a third of this is left;
+    ttl: Ttl = "30d"
+    """How long a key is valid: `10s` to `9999d`. A new one is made when a third of this is left;
     both are valid until the older one ends."""
     secret_name: ObjectName | None = None
     """The Secret that the key is written to; the resource's own name where it is left out."""

@@ -127,8 +127,14 @@ class KeyStatus(Part):
 
     id: str
     """Its id, as logs and the list of revoked keys have it."""
+    collection: str
+    """The name that it is for: `<namespace>.<name>`."""
+    permissions: Annotated[list[str], Field(json_schema_extra={"x-kubernetes-list-type": "set"})]
+    """What it may do there."""
     signed_by: str | None = None
     """The signing key, by its id."""
+    pending: bool | None = None
+    """True as long as it is not known to stand in the Secret."""
     issued: datetime
     """When it was made."""
     expires: datetime

@@ -24,7 +24,8 @@ from vectorplane.errors import Unauthenticated
 
 ISSUER = "vectorplane"
 AUDIENCE = "vectorplane"
-PERMISSIONS = frozenset({"read", "write", "admin"})
+PERMISSIONS = frozenset({"read", "write", "admin", "verify"})
+"""`verify` is the least, and in each of the others: to ask whether a collection answers."""
 MOST_CHARACTERS = 16_384
 """Of a token; a longer one is not looked at."""
 
@@ -117,6 +118,22 @@ def private_key(pem: bytes) -> PrivateKey:
         except (JoseError, ValueError, TypeError, AttributeError):
             continue
     raise ValueError("not a private key of Ed25519 or P-256 in PEM")
+
+
+def pem_of(key: PrivateKey) -> bytes:
+    """A private key as PEM (PKCS #8), for a place that keeps secrets."""
+    return key.as_pem(private=True)
+
+
+def id_of(key: PrivateKey) -> str:
+    """The name that its tokens have for it."""
+    return _kid(key)
+
+
+def key_id_of(token: str) -> str:
+    """The name of the key that a token says it is signed by, "" where it names none: nothing to
+    believe before it is verified. Raises `Unauthenticated`."""
+    return str(header_of(token).get("kid", ""))
 
 
 def public_keys(content: str) -> list[PublicKey]:

@@ -19,7 +19,7 @@ import structlog
 from vectorplane.adapters.embeddings.child import ChildEmbedders
 from vectorplane.controller import Controller
 from vectorplane.domain.model import Key
-from vectorplane.domain.status import Event, Exposed, Outcome
+from vectorplane.domain.status import Event, Outcome
 from vectorplane.errors import ApiUnavailable, CallerError, LimitExceeded, Stalled, Waiting
 from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
@@ -30,6 +30,7 @@ from vectorplane_operator.http import HttpServer
 from vectorplane_operator.kube import Api, Gone
 from vectorplane_operator.lease import Elector, own_namespace
 from vectorplane_operator.metrics import Metrics
+from vectorplane_operator.reach import Reach
 from vectorplane_operator.resources import KubeResources, resource_of
 from vectorplane_operator.settings import OperatorSettings
 from vectorplane_operator.stores import KubeStores, store_of
@@ -81,7 +82,7 @@ class Operator:
         await self._http.start()
         self._api = api = await Api.connect(self._fence.writing)
         cluster = settings.operator_cluster_id or await self._patiently(self._cluster_id)
-        self._resources = KubeResources(api, self._changed)
+        self._resources = KubeResources(api, self._changed, lambda: self._reach.wake())
         self._stores = KubeStores(
             api,
             lambda connection: fenced(self._connect(connection), self._fence),
@@ -91,11 +92,20 @@ class Operator:
             watcher=self._metrics,
             resync=settings.operator_resync_seconds,
         )
+        self._reach = Reach(
+            settings,
+            cluster,
+            api,
+            self._fence,
+            resources=self._resources,
+            look=self._look_soon,
+            watcher=self._metrics,
+        )
         controller = Controller(
             self._resources,
             self._stores,
             cluster=cluster,
-            exposed=self._exposed,
+            exposed=self._reach.exposed,
             watcher=self,
             resync=None,
             per_store=settings.operator_looks_per_store,
@@ -107,7 +117,7 @@ class Operator:
             cluster=cluster,
             look=lambda key: self._queue.add(key),
             lives_in=lambda resource, store: self._home(resource) == store,
-            exposed=self._exposed,
+            exposed=self._reach.exposed,
         )
 
         async def look(key: Key) -> float | None:
@@ -148,6 +158,7 @@ class Operator:
             await self._sweeps.close(0.0)
             await self._resign()
             await self._stores.close()
+            await self._reach.close()
         for api in (self._api, self._lease_api):
             if api:
                 await api.close()
@@ -178,6 +189,7 @@ class Operator:
         """Act, until this is cancelled: on what is there now, not on what a standby remembers."""
         await self._patiently(partial(self._refresh, self._fence.opened))
         self._acting = True
+        reaching = asyncio.create_task(self._reach.lead(), name="reach")
         try:
             self._stores.forget()
             self._sweeper.forget()
@@ -191,6 +203,8 @@ class Operator:
             await asyncio.Event().wait()
         finally:
             self._acting = False
+            reaching.cancel()
+            await asyncio.wait([reaching])
             # What is under way began in this term, and must not go on in a later one.
             await asyncio.gather(self._sweeps.drop(), self._store_queue.drop(), self._queue.drop())
             self._in_the_way.clear()
@@ -229,6 +243,9 @@ class Operator:
         else:
             self._stores.seen(store)
 
+    def access_seen(self, kind: str | None, body: Any) -> None:
+        self._reach.access_seen(kind, body)
+
     # What the controller says
 
     def reconciled(self, key: Key, store: str, outcome: Outcome, seconds: float) -> None:
@@ -257,6 +274,7 @@ class Operator:
 
     def _changed(self, key: Key) -> None:
         """Something is new about a resource. Before this replica leads, that can wait."""
+        self._reach.collection_changed(key)
         if not self._acting:
             return
         self._queue.add(key)
@@ -293,9 +311,10 @@ class Operator:
         resource = self._resources.get(key)
         return (resource and self._home(resource)) or ""
 
-    def _exposed(self, resource: Resource) -> Exposed:
-        url = self._settings.operator_service_url.rstrip("/")
-        return Exposed(f"{url}/api/v1/collections/{resource.key.collection}" if url else None)
+    def _look_soon(self, key: Key) -> None:
+        """What is known of a collection's ways changed."""
+        if self._acting and self._resources.get(key):
+            self._queue.add(key)
 
     # Lists
 
@@ -308,6 +327,7 @@ class Operator:
             # Stores first: a collection without its store would only be looked at twice.
             await self._stores.refresh()
             await self._resources.refresh()
+            await self._reach.refresh()
             self._listed = begun
 
     async def _relist(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from vectorplane.settings import EnvSettings
 
@@ -106,3 +106,17 @@ class ExposureSettings(EnvSettings):
         description="Seconds that the service has to learn a new public key before"
         " anything is signed with it.",
     )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """What a mode cannot do without."""
+        if self.operator_gateway_mode == "kong-admin":
+            missing = [
+                name
+                for name in ("operator_kong_admin_url", "operator_service_url")
+                if not getattr(self, name)
+            ]
+            if missing:
+                names = " and ".join(name.upper() for name in missing)
+                raise ValueError(f"OPERATOR_GATEWAY_MODE kong-admin needs {names}")
+        return self

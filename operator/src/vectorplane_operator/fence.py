@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from vectorplane.errors import NotLeading
+from vectorplane.ports.exposure import Provider
 from vectorplane.ports.vectors import VectorAdmin
 
 Clock = Callable[[], float]
@@ -23,12 +24,12 @@ Clock = Callable[[], float]
 
 READS = frozenset(
     "info listing describe survey tally names resolve peek retrieve scroll count search groups"
-    " facet".split()
+    " facet render programmed order".split()
 )
 """What changes nothing in a store. `close` ends our own connection alone."""
 WRITES = frozenset(
     "create update add_vector write_record create_index drop_index change_aliases drop hold release"
-    " take_snapshot drop_snapshot restore_snapshot upsert delete change_payload".split()
+    " take_snapshot drop_snapshot restore_snapshot upsert delete change_payload put".split()
 )
 PARTS = frozenset({"points"})
 """Other halves of a store, reached through it: fenced like it."""
@@ -121,6 +122,11 @@ class Fence:
             self.shut()
         elif self.left < math.inf:
             self._timer = asyncio.get_running_loop().call_later(self.left, self._watch)
+
+
+def fenced_provider(provider: Provider, fence: Fence) -> Provider:
+    """The same for a gateway or a registry."""
+    return cast(Provider, _Fenced(provider, fence))
 
 
 def fenced(admin: VectorAdmin, fence: Fence) -> VectorAdmin:

@@ -19,7 +19,7 @@ from vectorplane_operator import logs
 from vectorplane_operator.app import Operator
 from vectorplane_operator.connection import Connect
 from vectorplane_operator.forgetful import EndlessPauses, NoDiffBase, NoProgress
-from vectorplane_operator.kube import COLLECTIONS, STORES
+from vectorplane_operator.kube import ACCESSES, COLLECTIONS, STORES
 from vectorplane_operator.settings import OperatorSettings
 
 log = structlog.get_logger(__name__)
@@ -29,6 +29,9 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
     """Put the handlers of one operator into a registry (kopf's own one by default)."""
     running: list[Operator] = []
     traces: list[Callable[[], None] | None] = []
+
+    async def access(event: kopf.RawEvent, **_: Any) -> None:
+        running[0].access_seen(event["type"], event["object"])
 
     @kopf.on.startup(registry=registry, id="start")
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -47,13 +50,16 @@ def register(connect: Connect, registry: kopf.OperatorRegistry | None = None) ->
         operator = Operator(ours, connect)
         try:
             await operator.start()
-        except (OSError, ConfigException) as error:
+        except (OSError, ConfigException, SettingsError) as error:
             await operator.stop()
             raise _refused(str(error)) from None
         except BaseException:
             await operator.stop()
             raise
         running.append(operator)
+        if ours.operator_access:
+            # Here, so that who makes no keys needs no right to watch; kopf's watches begin later.
+            kopf.on.event(GROUP, VERSION, ACCESSES, registry=registry, id="access")(access)
 
     @kopf.on.cleanup(registry=registry, id="stop")
     async def stop(**_: Any) -> None:

@@ -31,6 +31,7 @@ from vectorplane.spec_store import SecretKeyRef
 FIELD_MANAGER = "vectorplane-operator"
 COLLECTIONS = "vectorcollections"
 STORES = "vectorstores"
+ACCESSES = "vectoraccesses"
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml; charset=utf-8"
 _NOT_PLAIN = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
@@ -55,6 +56,10 @@ class Stale(Exception):
 
 class Forbidden(ApiUnavailable):
     """403: somebody must grant it, or the namespace is on its way out."""
+
+
+class Invalid(ApiUnavailable):
+    """400 or 422: what we sent will not do."""
 
 
 def path_of(plural: str, namespace: str | None = None, name: str | None = None) -> str:
@@ -92,31 +97,41 @@ class Api:
     async def get(self, path: str, **query: str) -> Json:
         return await self._request("GET", path, query=query)
 
-    async def pages(self, path: str, *, limit: int = 500) -> AsyncIterator[list[Json]]:
-        """All objects of a list, page by page."""
+    async def pages(
+        self, path: str, *, limit: int = 500, selector: str = ""
+    ) -> AsyncIterator[list[Json]]:
+        """All objects of a list, page by page; of these labels only, where a selector is given."""
         token = ""
+        only = {"labelSelector": selector} if selector else {}
         while True:
             more = {"continue": token} if token else {}
-            page = await self.get(path, limit=str(limit), **more)
+            page = await self.get(path, limit=str(limit), **only, **more)
             yield page.get("items", [])
             token = page.get("metadata", {}).get("continue") or ""
             if not token:
                 return
 
-    async def watch(self, path: str, version: str, seconds: int = 300) -> AsyncIterator[Json]:
+    async def watch(
+        self, path: str, version: str, seconds: int = 300, *, selector: str = ""
+    ) -> AsyncIterator[Json]:
         """Events since a resourceVersion, until the server ends the watch, after `seconds` at the
         latest. Raises `ApiUnavailable` where the version is too old."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        query |= {"labelSelector": selector} if selector else {}
         timeout = aiohttp.ClientTimeout(total=seconds + 10.0)
         with _reached():
             response = await self._send("GET", path, None, "application/json", query, timeout)
-            if response.status != 200:
-                _answer(response.status, response.headers, await response.read())
-            async for line in response.response.content:
-                event = orjson.loads(line)
-                if event.get("type") == "ERROR":
-                    _answer(event["object"].get("code", 500), {}, orjson.dumps(event["object"]))
-                yield event
+            try:
+                if response.status != 200:
+                    _answer(response.status, response.headers, await response.read())
+                async for line in response.response.content:
+                    event = orjson.loads(line)
+                    if event.get("type") == "ERROR":
+                        _answer(event["object"].get("code", 500), {}, orjson.dumps(event["object"]))
+                    yield event
+            finally:
+                # Who listens no more would leave it open.
+                response.response.close()
 
     async def merge(self, path: str, body: Json) -> Json:
         """A merge patch. A `metadata.resourceVersion` in it is a precondition."""
@@ -130,6 +145,10 @@ class Api:
     async def create(self, path: str, body: Json) -> Json:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._request("POST", path, body, "application/json", query)
+
+    async def delete(self, path: str, *, uid: str = "") -> None:
+        """Raises Gone where it is not there, Stale where the one there has another UID."""
+        await self._request("DELETE", path, {"preconditions": {"uid": uid}} if uid else None)
 
     async def secret(self, ref: SecretKeyRef) -> str:
         """The text behind one key of a Secret. No message shows what stands in it."""
@@ -246,6 +265,8 @@ def _answer(status: int, headers: Mapping[str, str], raw: bytes) -> Json:
             raise Stale(message)
         case 403:
             raise Forbidden(f"the Kubernetes API forbids it: {message}")
+        case 400 | 422:
+            raise Invalid(f"the Kubernetes API answered {status}: {message or 'no reason given'}")
         case _:
             said = f"the Kubernetes API answered {status}: {message or 'no reason given'}"
             raise ApiUnavailable(said, retry_after=_seconds(headers.get("Retry-After")))

@@ -11,6 +11,7 @@ from prometheus_client import Counter as Total
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from vectorplane.domain.exposure import Change, Put
 from vectorplane.domain.status import READY, Outcome, condition_of
 from vectorplane.ports.resources import Resource
 
@@ -52,6 +53,19 @@ class Metrics:
             "vectorplane_store_up",
             "Whether a VectorStore answers (1) or not (0).",
             ["store"],
+            registry=self._registry,
+        )
+
+        self._published = Total(
+            "vectorplane_published",
+            "Objects that were put or deleted, by provider: gateway or registry.",
+            ["provider", "action"],
+            registry=self._registry,
+        )
+        self._reached = Gauge(
+            "vectorplane_provider_up",
+            "Whether the gateway, or the registry, takes what it is told (1) or not (0).",
+            ["provider"],
             registry=self._registry,
         )
 
@@ -104,6 +118,15 @@ class Metrics:
                 self._up.remove(name)
         else:
             self._up.labels(name).set(int(up))
+
+    def published(self, provider: str, change: Change) -> None:
+        """An object was put or deleted."""
+        action = "put" if isinstance(change, Put) else "delete"
+        self._published.labels(provider, action).inc()
+
+    def reached(self, provider: str, up: bool) -> None:
+        """A provider was asked, and answered or not."""
+        self._reached.labels(provider).set(int(up))
 
     def text(self) -> bytes:
         """All of them, in Prometheus' text format."""

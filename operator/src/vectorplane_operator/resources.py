@@ -63,9 +63,16 @@ def newer(version: str, than: str) -> bool:
 class KubeResources:
     """The `Resources` port over an API server."""
 
-    def __init__(self, api: Api, changed: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        changed: Callable[[Key], None],
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:
         self._api = api
         self._changed = changed
+        self._kept = kept
+        """Is called when anything new is in the cache, our own writes too."""
         self._cache = ResourceCache()
         self._buried: dict[str, None] = {}
         self._writing: dict[Key, Resource | None] = {}
@@ -248,6 +255,7 @@ class KubeResources:
     def _put(self, resource: Resource) -> None:
         for other in self._cache.put(resource):
             self._changed(other)
+        self._kept()
 
 
 def _wish(resource: Resource) -> Resource:

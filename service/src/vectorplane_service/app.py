@@ -7,6 +7,7 @@ until the lifespan starts.
         points: VectorPoints | Callable[[], Awaitable[VectorPoints]],
         embedders: Mapping[tuple[str, str], Callable[[int], Embedder]] = {},
         keys: Sequence[ApiKey] | None = None,
+        alongside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> FastAPI
 
 - `points`: an open store, which stays the caller's to close; or an async factory, called when the
@@ -15,14 +16,15 @@ until the lifespan starts.
   use. The usual one is `{("local", "wordllama"): WordLlamaEmbedder}`.
 - `keys`: who may call; left out, the ones of the settings. With `auth_enabled` and no key there is
   nothing to serve, and `SettingsError` says so.
+- `alongside`: entered when all else is ready, and left before anything is closed.
 
 Logs go through structlog: whoever starts a process calls `vectorplane_service.logs.configure`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import structlog
 from fastapi import FastAPI
@@ -62,6 +64,7 @@ def create_app(
     points: PointsSource,
     embedders: Mapping[tuple[str, str], EmbedderFactory] | None = None,
     keys: Sequence[ApiKey] | None = None,
+    alongside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> FastAPI:
     """The service over a store. See the module for what the arguments are."""
     keys = settings.api_keys if keys is None else tuple(keys)
@@ -91,7 +94,8 @@ def create_app(
                 metrics=metrics,
                 limits=edge.limits,
             )
-            yield
+            async with alongside():
+                yield
             metrics.flush()
 
     app = FastAPI(

@@ -82,6 +82,8 @@ class Operation:
     """Further good answers: status and what it says."""
     hot: bool = False
     """Asked so often that it has a short way: see `hotpath`."""
+    shown: bool = True
+    """Whether the document has it."""
     deprecated: Deprecation | None = None
     """On its way out; it goes the long way, where its answers get the headers that say so."""
 
@@ -192,6 +194,7 @@ def install(
                 response_model=None,
                 response_class=Response,
                 responses=operation.responses(),
+                include_in_schema=operation.shown,
                 deprecated=operation.deprecated is not None or None,
                 openapi_extra=operation.extra() or None,
                 operation_id=operation.name if prefix == base else f"{operation.name}_unversioned",
@@ -225,7 +228,7 @@ def _describe(
 ) -> None:
     """Add to FastAPI's document what it does not know."""
     generate = app.openapi
-    everything = [(prefix, operation) for prefix, some in groups for operation in some]
+    everything = [(prefix, one) for prefix, some in groups for one in some if one.shown]
     models = {model for _, operation in everything for model in operation.models()} | {Problem}
 
     def openapi() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from vectorplane.settings import SettingsError
 from vectorplane_service import collecting, cpus, logs
+from vectorplane_service.discovery.workers import registrar
 from vectorplane_service.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def _settings() -> ServiceSettings:
         found = ServiceSettings.load()
         found.check_access()
         found.check_redis()
+        found.check_consul()
     except SettingsError as error:
         raise _refused(error) from None
     return found
@@ -94,10 +96,18 @@ def on_starting(server: Arbiter) -> None:
 
 def when_ready(server: Arbiter) -> None:
     server.log.info("listening at %s", ", ".join(str(sock) for sock in server.LISTENERS))
+    server.vectorplane_registrar = registrar(_loaded, server)
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    worker.vectorplane_registrar = getattr(server, "vectorplane_registrar", None)
 
 
 def post_worker_init(worker: Worker) -> None:
     collecting.settle()
+    registered = getattr(worker, "vectorplane_registrar", None)
+    if registered is not None:
+        registered.work()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
@@ -112,6 +122,10 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
 
 
 def on_exit(server: Arbiter) -> None:
+    registered = getattr(server, "vectorplane_registrar", None)
+    # A master that took over registers itself under the same name.
+    if registered is not None and not server.reexec_pid:
+        registered.end()
     folder = getattr(server, "vectorplane_metrics_folder", None)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,9 +9,11 @@ front.
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
-from functools import lru_cache
+from contextlib import nullcontext
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +21,7 @@ from fastapi import FastAPI
 from vectorplane.settings import SettingsError
 from vectorplane_service import logs
 from vectorplane_service.app import create_app
+from vectorplane_service.discovery.opening import registered
 from vectorplane_service.settings import ServiceSettings
 
 _APP_LOAD_ERROR = 4
@@ -46,7 +49,13 @@ def application(settings: ServiceSettings) -> FastAPI:
         settings,
         points=connect,
         embedders={("local", "wordllama"): WordLlamaEmbedder},
+        alongside=partial(registered, settings) if _alone() else nullcontext,
     )
+
+
+def _alone() -> bool:
+    """Whether this process is the whole service. A gunicorn's master registers for its workers."""
+    return "gunicorn" not in os.environ.get("SERVER_SOFTWARE", "")
 
 
 def trust(settings: ServiceSettings) -> str | bool:
@@ -67,6 +76,7 @@ def _app() -> FastAPI:
     try:
         settings = ServiceSettings.load()
         settings.check_access()
+        settings.check_consul()
         logs.configure(settings.log_level, settings.log_format)
         return application(settings)
     except SettingsError as error:

@@ -16,13 +16,14 @@ from pydantic import (
 
 from vectorplane.settings import Variable
 from vectorplane_service.access.settings import AccessSettings
+from vectorplane_service.discovery.settings import DiscoverySettings
 from vectorplane_service.edge.settings import EdgeSettings
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _MIB = 1024 * 1024
 
 
-class ServiceSettings(AccessSettings, EdgeSettings):
+class ServiceSettings(AccessSettings, EdgeSettings, DiscoverySettings):
     api_prefix: str = Field("/api", description="Path that every API path begins with.")
     api_version: str = Field(
         "v1", pattern=r"^[A-Za-z0-9._-]+$", description="Version, the next part of the path."
@@ -127,7 +128,8 @@ class ServiceSettings(AccessSettings, EdgeSettings):
     @classmethod
     def variables(cls) -> Iterator[Variable]:
         """The service's own first, then what it takes over."""
-        taken_over = AccessSettings.model_fields.keys() | EdgeSettings.model_fields.keys()
+        parts = (AccessSettings, EdgeSettings, DiscoverySettings)
+        taken_over = {name for part in parts for name in part.model_fields}
         yield from sorted(super().variables(), key=lambda v: v.name.lower() in taken_over)
 
     @property
@@ -151,6 +153,7 @@ class ServiceSettings(AccessSettings, EdgeSettings):
             "own_keys": self.keys_file or "off",
             "signed_keys": self.access_public_keys or "off",
             "oidc": self.oidc_issuer or "off",
+            "consul": self.consul_http_addr or "off",
             "max_body_bytes": str(self.max_body_bytes),
             "max_batch_size": str(self.max_batch_size),
             "max_results_k": str(self.max_results_k),

@@ -1,5 +1,5 @@
 """Operator tests: a real control plane, and the operator as a process with its own RBAC, on a real
-Qdrant and (always) on the memory engine behind a port.
+Qdrant where there is one, else on the memory engine behind a port: both pass one contract suite.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.controlplane import ControlPlane, controlplane
-from support.engines import Engine
+from support.engines import REAL, Engine
 from support.loops import LoopThread, loop_thread
 from support.mortal import Mortal
 from support.remote_store import StoreServer
@@ -29,7 +29,7 @@ def thread() -> Iterator[LoopThread]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["memory", "qdrant"])
+@pytest.fixture(scope="session", params=[REAL])
 def engine(request: pytest.FixtureRequest, thread: LoopThread) -> Iterator[Engine]:
     if request.param == "qdrant":
         qdrant = request.getfixturevalue("qdrant")

@@ -2,7 +2,8 @@
 one after the other is taken away, and what it was for fails and names it.
 
 Which rules there are is read from the manifest; `NEEDS` says when each is used. A rule without an
-entry, or an entry without a rule, fails.
+entry, or an entry without a rule, fails. What only the Gateway API and Consul need is tried where
+they are: `test_gateway_api.py`, `test_endpoints.py`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import pytest
 import yaml
 
 from support.cluster import Cluster, Json, condition, wait
-from support.controlplane import MANIFESTS, ControlPlane
+from support.controlplane import MANIFESTS, NAMESPACE, ControlPlane
 from support.engines import MEMORY_ENGINE, Engine
 from support.loops import LoopThread
 from support.operator_process import OperatorProcess
 from support.proxy import Proxy
-from support.world import Operators, World
+from support.world import API_VERSION, Operators, World
 
 pytestmark = [
     MEMORY_ENGINE,
     pytest.mark.timeout(180),
 ]
+ELSEWHERE = ("vectorplane-operator-gateway-api", "vectorplane-operator-service")
 CONFLICT = {"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409}
 
 
@@ -43,7 +45,8 @@ class Rule:
 
 def _roles() -> dict[str, Json]:
     documents = yaml.safe_load_all((MANIFESTS / "rbac.yaml").read_text(encoding="utf-8"))
-    return {d["metadata"]["name"]: d for d in documents if d["kind"] in ("Role", "ClusterRole")}
+    roles = {d["metadata"]["name"]: d for d in documents if d["kind"] in ("Role", "ClusterRole")}
+    return {name: role for name, role in roles.items() if name not in ELSEWHERE}
 
 
 ROLES = _roles()
@@ -109,6 +112,57 @@ class Scene:
         secret = self.world.make_secret(f"{self.world.namespace}-key", "any")
         self.world.apply_store(self.world.store, url=self.world.proxy.url, apiKeySecretRef=secret)
 
+    def allows(self) -> None:
+        """A new access: finalizer, Secret, status, event."""
+        self.world.apply("new")
+        self._access()
+
+    def meets_an_edit_of_an_access(self) -> None:
+        self.kube.instead(
+            lambda seen: seen.method == "PATCH" and seen.path.endswith("/vectoraccesses/new"),
+            409,
+            CONFLICT,
+        )
+        self.allows()
+
+    def changes_an_access(self) -> None:
+        """Other permissions are another key in the same Secret."""
+        self._allowed()
+        self._access(permissions=["write"])
+
+    def moves_an_access(self) -> None:
+        """Another Secret, and the one before goes."""
+        self._allowed()
+        self._access(secretName="another")
+
+    def revokes(self) -> None:
+        self._allowed()
+        self.world.cluster.delete("VectorAccess", "new", self.world.namespace)
+
+    def begins_without_keys(self) -> None:
+        """Somebody deleted what the service reads, and the operator starts anew."""
+        self.world.cluster.delete("ConfigMap", "vectorplane-access", NAMESPACE)
+        self.begins()
+
+    def _allowed(self) -> None:
+        self.allows()
+
+        def ready() -> bool:
+            found = self.world.cluster.get("VectorAccess", "new", self.world.namespace) or {}
+            return condition(found).get("status") == "True"
+
+        wait(ready, "the access is Ready", seconds=60)
+
+    def _access(self, **spec: object) -> None:
+        self.world.cluster.apply(
+            {
+                "apiVersion": API_VERSION,
+                "kind": "VectorAccess",
+                "metadata": {"name": "new", "namespace": self.world.namespace},
+                "spec": {"collection": "new", **spec},
+            }
+        )
+
     # How that shows
 
     def logged(self, rule: Rule, since: int) -> bool:
@@ -128,9 +182,9 @@ class Scene:
 
 Use = Callable[[Scene], None]
 Shown = Callable[[Scene, Rule, int], bool]
-_CLUSTER, _SECRETS, _LEASE = (
+_CLUSTER, _ACCESS, _LEASE = (
     "vectorplane-operator",
-    "vectorplane-operator-secrets",
+    "vectorplane-operator-access",
     "vectorplane-operator-lease",
 )
 NEEDS: dict[Rule, tuple[Use, Shown]] = {
@@ -144,7 +198,19 @@ NEEDS: dict[Rule, tuple[Use, Shown]] = {
     Rule(_CLUSTER, "vectorstores/status", "patch"): (Scene.finds_a_store, Scene.logged),
     Rule(_CLUSTER, "events", "create"): (Scene.comes, Scene.logged),
     Rule(_CLUSTER, "namespaces", "get"): (Scene.begins, Scene.logged),
-    Rule(_SECRETS, "secrets", "get"): (Scene.needs_a_key, Scene.said_of_the_store),
+    Rule(_CLUSTER, "vectoraccesses", "get"): (Scene.meets_an_edit_of_an_access, Scene.logged),
+    Rule(_CLUSTER, "vectoraccesses", "list"): (Scene.lives_on, Scene.logged),
+    Rule(_CLUSTER, "vectoraccesses", "watch"): (Scene.watches, Scene.logged),
+    Rule(_CLUSTER, "vectoraccesses", "patch"): (Scene.allows, Scene.logged),
+    Rule(_CLUSTER, "vectoraccesses/status", "patch"): (Scene.allows, Scene.logged),
+    Rule(_CLUSTER, "secrets", "get"): (Scene.needs_a_key, Scene.said_of_the_store),
+    Rule(_CLUSTER, "secrets", "list"): (Scene.begins, Scene.logged),
+    Rule(_CLUSTER, "secrets", "create"): (Scene.allows, Scene.logged),
+    Rule(_CLUSTER, "secrets", "patch"): (Scene.changes_an_access, Scene.logged),
+    Rule(_CLUSTER, "secrets", "delete"): (Scene.moves_an_access, Scene.logged),
+    Rule(_ACCESS, "configmaps", "get"): (Scene.begins, Scene.logged),
+    Rule(_ACCESS, "configmaps", "create"): (Scene.begins_without_keys, Scene.logged),
+    Rule(_ACCESS, "configmaps", "patch"): (Scene.revokes, Scene.logged),
     Rule(_LEASE, "leases", "get"): (Scene.begins, Scene.logged),
     Rule(_LEASE, "leases", "create"): (Scene.begins, Scene.logged),
     Rule(_LEASE, "leases", "patch"): (Scene.lives_on, Scene.logged),
@@ -188,6 +254,10 @@ def user(plane: ControlPlane) -> Iterator[Cluster]:
 @pytest.fixture
 def scene(corner: World, kube: Proxy, its_operator: OperatorProcess) -> Iterator[Scene]:
     yield Scene(corner, kube, its_operator)
+    for access in corner.cluster.all("VectorAccess", corner.namespace):
+        named = access["metadata"]["name"], corner.namespace
+        corner.cluster.merge("VectorAccess", *named, {"metadata": {"finalizers": None}})
+        corner.cluster.delete("VectorAccess", *named)
     for role in ROLES.values():
         corner.cluster.apply(role)
 

@@ -13,16 +13,20 @@ from starlette.routing import Route
 from support.serving import (
     ALL,
     API,
+    KEYS,
     PRODUCTS,
     READER,
     SIZE,
     WRITER,
+    add_collection,
     filled_store,
     running,
     serving,
     settings,
 )
-from vectorplane.domain.model import Record
+from vectorplane.adapters.vectors.memory import MemoryStore
+from vectorplane.domain.model import Collection, Record
+from vectorplane.errors import StoreUnreachable
 from vectorplane_service.access.keys import ApiKey, api_key, digest, parse_keys
 from vectorplane_service.app import create_app
 
@@ -38,6 +42,7 @@ SEARCH = {"vector": [1, 2, 3, 4]}
 
 NOBODY = {"X-API-Key": "nobody-secret"}
 STRANGER = {"X-API-Key": "stranger-secret"}
+VERIFIER = {"X-API-Key": "verifier-secret"}
 PLACES = {"collection": "shop.products", "id": "1", "dependency": "vectors"}
 
 
@@ -66,7 +71,8 @@ def routes(app: FastAPI) -> set[tuple[str, str]]:
         assert isinstance(route, Route | APIRoute), f"how would one ask {route} for a key?"
         routed |= {(method, route.path) for method in route.methods or ()}
     assert documented <= routed
-    assert {path for _, path in routed - documented} <= PUBLIC
+    hidden = {(m, path) for m, path in routed - documented if path not in PUBLIC}
+    assert hidden == {("HEAD", f"{API}/collections/{{collection}}")}
     return routed
 
 
@@ -206,6 +212,54 @@ async def test_permissions(client: httpx.AsyncClient) -> None:
             else:
                 assert answer.status_code == 403, (method, path, has)
                 assert answer.json()["code"] == "forbidden"
+
+
+@pytest.fixture
+async def verifying() -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(api_keys=f"{KEYS},verifier:verifier-secret:verify") as client:
+        yield client
+
+
+async def test_a_key_that_may_only_verify(verifying: httpx.AsyncClient) -> None:
+    """It learns that a collection answers, and nothing else."""
+    client = verifying
+    for headers in (VERIFIER, READER, WRITER, ALL):
+        answer = await client.head(PRODUCTS, headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+    missing = await client.head(f"{API}/collections/shop.nothing", headers=VERIFIER)
+    assert missing.status_code == 404
+    assert (await client.head(PRODUCTS, headers={"X-API-Key": "wrong"})).status_code == 401
+    document = (await client.get(f"{API}/openapi.json")).json()
+    calls = {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "security" in operation
+    }
+    assert len(calls) >= 18
+    for method, path in calls:
+        answer = await client.request(method, url(path), json={}, headers=VERIFIER)
+        assert answer.status_code == 403, (method, path)
+
+
+class FailingStore(MemoryStore):
+    """A store that can be away."""
+
+    away = False
+
+    async def peek(self, name: str) -> Collection:
+        if self.away:
+            raise StoreUnreachable("the store does not answer")
+        return await super().peek(name)
+
+
+async def test_to_verify_is_to_ask_the_store() -> None:
+    store = FailingStore()
+    await add_collection(store, "shop.products")
+    async with serving(store) as client:
+        assert (await client.head(PRODUCTS)).status_code == 200
+        store.away = True
+        assert (await client.head(PRODUCTS)).status_code == 503
 
 
 @pytest.mark.parametrize("name", ["other.secrets", "other.nothing"])

@@ -33,6 +33,10 @@ STATUS = {
     "Unsupported": 501,
     "StoreRejected": 502,
     "Stalled": 500,
+    # Of the operator's own: no request meets them.
+    "GatewayRejected": 500,
+    "GatewayReadOnly": 500,
+    "RegistryRejected": 500,
     "EngineLocked": 500,
     "LimitExceeded": 500,
     "NamespaceNotAllowed": 500,
@@ -112,7 +116,7 @@ async def test_paths_and_methods_that_are_not_there() -> None:
     assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
     assert slash.status_code == 404
     assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
-    assert method.headers["allow"] == "GET"
+    assert method.headers["allow"] == "GET, HEAD"
     for answer in (gone, method):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["request_id"] == answer.headers["x-request-id"]

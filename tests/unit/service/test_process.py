@@ -168,7 +168,7 @@ def test_hooks(fresh: pytest.MonkeyPatch) -> None:
     fresh.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
     assert folder.is_dir()
     assert "qdrant_api_key=********" in server.said[0]
-    assert "keys=all(admin+read+write)" in server.said[0]
+    assert "keys=all(admin+read+verify+write)" in server.said[0]
     assert "secret" not in server.said[0]
     assert "hunter22" not in server.said[0]
     conf.when_ready(server)

@@ -97,7 +97,8 @@ async def test_names_of_the_machinery_are_no_collections(
 ) -> None:
     answer = await call(client, operation, name)
     assert answer.status_code == 404, answer.text
-    assert answer.json()["detail"] == f"no collection {name!r}"
+    # An answer to HEAD has a status alone.
+    assert operation.method == "HEAD" or answer.json()["detail"] == f"no collection {name!r}"
 
 
 @pytest.mark.parametrize("operation", [*AT_ONE, *IN_BODY], ids=lambda o: f"{o.method} {o.path}")
@@ -109,7 +110,8 @@ async def test_a_key_of_one_tenant_reaches_no_other(
     for headers, name in ((BOUND, TWO), (BOUND, "shop.lost"), (NARROW, TWO), (NARROW, ONE)):
         answer = await call(client, operation, name, headers=headers)
         assert answer.status_code == 403, answer.text
-        assert answer.json()["detail"] == f"this key is not for collection {name!r}"
+        detail = f"this key is not for collection {name!r}"
+        assert operation.method == "HEAD" or answer.json()["detail"] == detail
     answer = await call(client, operation, ONE, headers=BOUND)
     assert answer.status_code in (200, 404, 422), answer.text
     assert "not for collection" not in answer.text

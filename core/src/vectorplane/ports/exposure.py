@@ -16,8 +16,10 @@ class Provider(Protocol):
     """One outside place. Calls raise `Waiting` where it is away or busy, and `Stalled` where a
     person must act (it is read-only, it refuses our token, it says that an object is wrong)."""
 
-    order: Sequence[str]
-    """Its kinds of objects, in the order in which they are put."""
+    @property
+    def order(self) -> Sequence[str]:
+        """Its kinds of objects, in the order in which they are put."""
+        ...
 
     def render(self, wish: Wish) -> Mapping[Ref, Body]:
         """The objects that a wish stands for here; none where it is not of this place. Pure, and

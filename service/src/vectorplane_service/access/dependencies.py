@@ -209,6 +209,9 @@ Reader = Annotated[Caller, Depends(_KnownCaller(Permission.READ, READ))]
 Admin = Annotated[Caller, Depends(_KnownCaller(Permission.ADMIN, ADMIN))]
 KeyAdmin = Annotated[Caller, Depends(_KnownForKeys(Permission.ADMIN, ADMIN))]
 CollectionReader = Annotated[CollectionAccess, Depends(_KnownAtCollection(Permission.READ, READ))]
+CollectionVerifier = Annotated[
+    CollectionAccess, Depends(_KnownAtCollection(Permission.VERIFY, READ))
+]
 CollectionSearcher = Annotated[
     CollectionAccess, Depends(_KnownAtCollection(Permission.READ, SEARCH))
 ]

@@ -13,12 +13,14 @@ class Permission(StrEnum):
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
+    VERIFY = "verify"
 
 
 _IMPLIED = {
     Permission.READ: frozenset({Permission.READ}),
     Permission.WRITE: frozenset({Permission.WRITE}),
     Permission.ADMIN: frozenset(Permission),
+    Permission.VERIFY: frozenset({Permission.VERIFY}),
 }
 
 
@@ -51,6 +53,9 @@ class Identity:
         object.__setattr__(self, "_names", re.compile(pattern))
 
     def may(self, permission: Permission) -> bool:
+        if permission is Permission.VERIFY:
+            # Who may do anything there sees whether it answers.
+            return bool(self.permissions)
         return permission in self.permissions
 
     def sees(self, collection: str) -> bool:

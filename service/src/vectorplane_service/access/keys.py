@@ -42,7 +42,7 @@ def api_key(
         raise ValueError(f"key {id}: the secret is at least 4 printable ASCII characters, no space")
     words = tuple(permissions)
     if not set(words) <= set(Permission):
-        raise ValueError(f"key {id}: a permission is one of read, write, admin")
+        raise ValueError(f"key {id}: a permission is one of read, write, admin, verify")
     globs = tuple(collections)
     if not words:
         raise ValueError(f"key {id}: it permits nothing; say read, write or admin")

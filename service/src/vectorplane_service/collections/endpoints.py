@@ -7,7 +7,11 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import Response
 
-from vectorplane_service.access.dependencies import CollectionReader, Reader
+from vectorplane_service.access.dependencies import (
+    CollectionReader,
+    CollectionVerifier,
+    Reader,
+)
 from vectorplane_service.collections import service
 from vectorplane_service.collections.schemas import CollectionInfo, CollectionPage
 from vectorplane_service.documentation import Operation
@@ -27,6 +31,12 @@ async def list_collections(caller: Reader, limit: Limit = 50, cursor: Cursor = N
 async def get_collection(at: CollectionReader) -> Response:
     """One collection: its vectors, counts, state and embedding."""
     return Json(await service.one(at))
+
+
+async def verify_collection(at: CollectionVerifier) -> Response:
+    """Whether a collection is there and its store answers; nothing of it is shown."""
+    await at.points.peek(at.name)
+    return Response()
 
 
 _PRODUCTS = {
@@ -70,5 +80,15 @@ OPERATIONS = (
         answer=CollectionInfo,
         example=_PRODUCTS,
         problems=(404, 501, 503),
+    ),
+    Operation(
+        "HEAD",
+        "/collections/{collection}",
+        verify_collection,
+        summary="Verify that a collection answers",
+        tag="collections",
+        example=None,
+        # Who reads the document expects an answer with a body of each operation.
+        shown=False,
     ),
 )

@@ -1,0 +1,1 @@
+"""What collections are reached through: `ports.exposure`, one package per kind of gateway."""

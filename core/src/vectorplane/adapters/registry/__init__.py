@@ -1,0 +1,1 @@
+"""Where services are looked up: one folder per registry."""

@@ -1,0 +1,1 @@
+"""Keys for collections: who signs them, who gets them, and which are revoked."""
