@@ -302,6 +302,8 @@ def test_keys_are_read_in_the_forms_that_people_have() -> None:
         (json.dumps(RSAKey.generate_key(2048).as_dict(private=False)), "kty"),
         (generate("ES256").as_pem(private=False).decode() + "rest", "no public key"),
     ],
+    # Keys are other ones in each process; names of tests are the same in all.
+    ids=map(str, range(16)),
 )
 def test_keys_that_cannot_be_read(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
