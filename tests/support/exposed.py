@@ -144,9 +144,14 @@ def outside(
 class ExposedWorld:
     """A test's corner, with ways to it."""
 
-    def __init__(self, world: World, around: Outside) -> None:
+    def __init__(self, world: World, around: Outside | None = None) -> None:
         self.world = world
-        self.around = around
+        self._around = around
+
+    @property
+    def around(self) -> Outside:
+        assert self._around
+        return self._around
 
     def apply(self, name: str = "products", /, **spec: Any) -> Json:
         gateway = {"enabled": True} | spec.pop("gateway", {})

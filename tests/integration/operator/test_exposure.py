@@ -12,7 +12,7 @@ import pytest
 from support import kong as real_kong
 from support.cluster import Json, condition, wait
 from support.consul import Consul
-from support.controlplane import ControlPlane
+from support.controlplane import NAMESPACE, ControlPlane
 from support.engines import Engine
 from support.exposed import ExposedWorld, Outside, outside
 from support.kong import Kong
@@ -261,3 +261,38 @@ def test_at_rest_nothing_is_written(
         if r["verb"] not in ("get", "list", "watch") and r["objectRef"].get("namespace") == mine
     ]
     assert written == []
+
+
+def test_the_registry_follows_the_pods_of_the_service(shop: ExposedWorld) -> None:
+    cluster, name = shop.world.cluster, f"{shop.world.namespace}-slice"
+
+    def pods(*ready: bool) -> None:
+        """What the controllers of Kubernetes write of the service's pods."""
+        cluster.apply(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "name": name,
+                    "namespace": NAMESPACE,
+                    "labels": {"kubernetes.io/service-name": "vectorplane-service"},
+                },
+                "addressType": "IPv4",
+                "ports": [{"name": "http", "port": 10200}],
+                "endpoints": [
+                    {"addresses": [f"10.8.0.{n}"], "conditions": {"ready": is_ready}}
+                    for n, is_ready in enumerate(ready, 1)
+                ],
+            }
+        )
+
+    def listed() -> set[str]:
+        found = shop.around.consul.get("/v1/health/service/vectorplane")
+        return {e["Service"]["Address"] for e in found if e["Checks"][-1]["Status"] == "passing"}
+
+    pods(True, True)
+    wait(lambda: listed() == {"10.8.0.1", "10.8.0.2"}, "both are there")
+    pods(True, False)
+    wait(lambda: listed() == {"10.8.0.1"}, "one that is not ready is not")
+    cluster.delete("EndpointSlice", name, NAMESPACE)
+    wait(lambda: not listed(), "none is left")
