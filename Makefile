@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 DEMO := .venv-demo
 DEV := .venv-dev
 PYTEST_ARGS ?=
+# Processes that tests are spread over, file by file: most of them wait for servers most of the time.
+WORKERS ?= 2
 # The adapter of a Qdrant server is measured where there is one: elsewhere its tests are skipped, and listed.
 UNMEASURED := $(if $(QDRANT_URL)$(shell command -v qdrant),,--omit='core/src/vectorplane/adapters/vectors/qdrant_server/*')
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -19,12 +21,12 @@ demo: $(DEMO)/.ready ## a manifest becomes a collection that answers searches, o
 
 test: $(DEV)/.ready ## the whole suite; REQUIRE="controlplane qdrant" forbids to skip a part
 	@$(DEV)/bin/python -m coverage erase
-	@$(DEV)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 	@$(DEV)/bin/python -m coverage report --include='core/src/*,service/src/*' $(UNMEASURED) --fail-under=95 \
 	  --format=total --precision=1 | sed 's/^/branch coverage of core and service, percent: /'
 
 test-units: $(DEV)/.ready ## the quick part: unit and contract suites
-	@$(DEV)/bin/python -m pytest tests/unit tests/contract $(PYTEST_ARGS)
+	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract $(PYTEST_ARGS)
 
 check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generated files, charts
 	$(DEV)/bin/ruff format --check .
