@@ -116,7 +116,12 @@ async def test_groups_of_every_kind_of_search(store: Stores) -> None:
     assert found[0].hits[0].score == pytest.approx(1.0)
     over = Search([1.0, 0.0], 1, using="far", prefetch=[Prefetch([1.0, 0.0], 1)])
     found = await store.points.groups(name, over, "key", 2)
-    assert shape(found) == [("a", [11, 12])]
+    if store.kind.startswith("server"):
+        # How many of the first search Qdrant ranks anew is not the same each time (it asks again to
+        # fill the groups): docs/architecture.md says so.
+        assert shape(found) in ([("a", [11, 12])], [("b", [8, 11])])
+    else:
+        assert shape(found) == [("a", [11, 12])]
 
 
 async def test_groups_by_a_path_into_a_payload(store: Stores) -> None:

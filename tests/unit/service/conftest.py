@@ -21,8 +21,10 @@ def anyio_backend() -> str:
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ServiceSettings.variables():
         monkeypatch.delenv(variable.name, raising=False)
-    # A test of gunicorn's configuration in this process may have left it.
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    # gunicorn's configuration sets it in this process; set here first, so that it is taken away at
+    # the end, for who starts a process after this.
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
 
 
 @pytest.fixture(autouse=True)
