@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 DEMO := .venv-demo
 DEV := .venv-dev
+DOCS := .venv-docs
 PYTEST_ARGS ?=
 # Processes that tests are spread over, file by file: most of them wait for servers most of the time.
 WORKERS ?= 2
@@ -11,7 +12,7 @@ UNMEASURED := $(if $(QDRANT_URL)$(shell command -v qdrant),,--omit='core/src/vec
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-units check generate constraints bench-search bench-memory bench-embedded bench-operator bench-exposure kill-loop e2e images clean
+.PHONY: help demo test test-units check generate docs constraints bench-search bench-memory bench-embedded bench-operator bench-exposure kill-loop e2e images clean
 
 help: ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -38,6 +39,9 @@ check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generat
 	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot --check
 	$(DEV)/bin/python tools/blocking_client.py --check
 	$(DEV)/bin/python tools/charts.py --check
+	PYTHONPATH=tools $(DEV)/bin/python -m dashboards --check
+	$(DEV)/bin/python tools/docs/references.py --check
+	$(DEV)/bin/python tools/docs/pictures.py --check
 	$(DEV)/bin/python tools/chart_check.py
 
 generate: $(DEV)/.ready ## CRDs, tables, charts' files, .env.example, the OpenAPI document and the sync client
@@ -46,6 +50,12 @@ generate: $(DEV)/.ready ## CRDs, tables, charts' files, .env.example, the OpenAP
 	$(DEV)/bin/python -m vectorplane_service.openapi_snapshot
 	$(DEV)/bin/python tools/blocking_client.py
 	$(DEV)/bin/python tools/charts.py
+	PYTHONPATH=tools $(DEV)/bin/python -m dashboards
+	$(DEV)/bin/python tools/docs/references.py
+	$(DEV)/bin/python tools/docs/pictures.py
+
+docs: $(DOCS)/.ready ## the site, into build/site; every link and anchor is checked
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
 constraints: ## pin anew: needs uv (https://docs.astral.sh/uv/)
 	uv pip compile pyproject.toml $(PIN) --extra example --group build -o constraints/demo.txt
@@ -56,6 +66,7 @@ constraints: ## pin anew: needs uv (https://docs.astral.sh/uv/)
 	  -o constraints/operator.txt
 	uv pip compile pyproject.toml $(PIN) -c constraints/dev.txt $(call extras,service redis $(IMAGE_EXTRAS)) \
 	  -o constraints/service.txt
+	uv pip compile --group pyproject.toml:docs $(PIN) -c constraints/dev.txt -o constraints/docs.txt
 
 PIN := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url
@@ -94,13 +105,20 @@ e2e: $(DEV)/.ready ## the charts and images as pods of a real Kubernetes; what i
 	@VECTORPLANE_E2E=1 REQUIRE="$$REQUIRE node" $(DEV)/bin/python -m pytest -x --durations=10 tests/e2e $(PYTEST_ARGS)
 
 clean: ## forget the environments and the demo's data
-	rm -rf $(DEMO) $(DEV) .venv-oldest .demo .vectorplane .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO) $(DEV) $(DOCS) .venv-oldest .demo .vectorplane .coverage* .pytest_cache .mypy_cache .ruff_cache
 
 $(DEMO)/.ready: constraints/demo.txt pyproject.toml
 	@$(call environment,$(DEMO),constraints/demo.txt)
 
 $(DEV)/.ready: constraints/dev.txt pyproject.toml
 	@$(call environment,$(DEV),constraints/dev.txt)
+
+# No code of ours is in it: the references are generated into docs/, and committed.
+$(DOCS)/.ready: constraints/docs.txt
+	@test -n "$(PYTHON)" || { echo "vectorplane needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	@echo "making $(DOCS) from $<"
+	@rm -rf $(DOCS) && $(PYTHON) -m venv $(DOCS) && \
+	$(DOCS)/bin/python -m pip install --quiet --require-hashes -r $< && touch $@
 
 # A newer environment replaces an older one; the mark is set last, so a broken install is begun again.
 define environment

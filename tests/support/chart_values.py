@@ -65,6 +65,7 @@ EVERYTHING: Json = {
         "redis": {"urlSecret": {"name": "redis"}},
         "postgresql": {"urlSecret": {"name": "postgresql"}},
     },
+    "metrics": {"dashboards": {"enabled": True}},
     OPERATOR: PLACED
     | {
         "metrics": MONITORED,

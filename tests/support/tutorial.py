@@ -2,8 +2,8 @@
 
 The convention of the pages:
 
-- A block `console` is run: lines that begin with `$ ` are commands, those that begin with `> ` go on
-  with the command before. All blocks of a page run in order, in one shell and one folder.
+- A block `console` is run: lines that begin with `$ ` are commands, those that begin with `> ` go
+  on with the command before. All blocks of a page run in order, in one shell and one folder.
 - Other lines are output that must come, in this order; further lines may stand between them. Blanks
   count as one, and `...` stands for anything.
 - A command ends with 0, unless a line of its output begins with `error:`. One that ends with `&`

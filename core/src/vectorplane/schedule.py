@@ -35,6 +35,11 @@ def snapshot_wish(
     return SnapshotWish(due, surplus, following)
 
 
+def due_after(schedule: str, since: str) -> datetime:
+    """The first scheduled time after `since` (RFC 3339). Raises `ValueError`."""
+    return _after(schedule, _time(since))
+
+
 def _after(schedule: str, moment: datetime) -> datetime:
     """The first scheduled time after a moment."""
     try:

@@ -80,7 +80,7 @@ class Operator:
         """Returns once the cache is filled and the queue works."""
         settings = self._settings
         await self._http.start()
-        self._api = api = await Api.connect(self._fence.writing)
+        self._api = api = await Api.connect(self._fence.writing, self._metrics.asked)
         cluster = settings.operator_cluster_id or await self._patiently(self._cluster_id)
         self._resources = KubeResources(api, self._changed, lambda: self._reach.wake())
         self._stores = KubeStores(
@@ -138,6 +138,7 @@ class Operator:
         self._metrics.observe(
             lambda: len(self._queue), self._resources.all, lambda: self._sweeper.unverified
         )
+        self._metrics.accesses(self._reach.accesses)
         await self._elect()
         await self._patiently(self._refresh)
         self._ready = True
@@ -174,7 +175,7 @@ class Operator:
             self._fence.open()
             self._alone = asyncio.create_task(self._lead(), name="lead")
             return
-        self._lease_api = await Api.connect()
+        self._lease_api = await Api.connect(seen=self._metrics.asked)
         self._elector = Elector(
             self._lease_api,
             self._fence,

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -43,6 +44,8 @@ _AT_ONCE = 16
 Json = dict[str, Any]
 Guard = Callable[[], AbstractContextManager[None]]
 """Stands around each write; raises `NotLeading` where it must not be sent."""
+Seen = Callable[[str, int | None, float], None]
+"""Is told of each request: its method, the status (None: no answer) and the seconds it took."""
 log = structlog.get_logger(__name__)
 
 
@@ -74,14 +77,17 @@ def path_of(plural: str, namespace: str | None = None, name: str | None = None) 
 class Api:
     """One connection pool to one API server. Whatever changes something there passes `guard`."""
 
-    def __init__(self, client: ApiClient, guard: Guard = nullcontext) -> None:
+    def __init__(
+        self, client: ApiClient, guard: Guard = nullcontext, seen: Seen = lambda *_: None
+    ) -> None:
         self._client = client
         self._guard = guard
+        self._seen = seen
         self._slots = asyncio.Semaphore(_AT_ONCE)
         client.user_agent = f"{FIELD_MANAGER}/{__version__}"
 
     @classmethod
-    async def connect(cls, guard: Guard = nullcontext) -> Api:
+    async def connect(cls, guard: Guard = nullcontext, seen: Seen = lambda *_: None) -> Api:
         """With the service account of the pod, or else with the kubeconfig."""
         configuration = Configuration()
         await _log_in(configuration)
@@ -89,7 +95,7 @@ class Api:
         # the time of a call. So the proxy is looked up once.
         configuration.client_session_kwargs = {"trust_env": False}
         configuration.proxy = configuration.proxy or _proxy(configuration.host)
-        return cls(ApiClient(configuration), guard)
+        return cls(ApiClient(configuration), guard, seen)
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]
@@ -178,8 +184,15 @@ class Api:
         with _reached():
             async with self._slots:
                 with nullcontext() if method == "GET" else self._guard():
-                    response = await self._send(method, path, body, content_type, query, _TIMEOUT)
-                    raw = await response.read()
+                    begun, status = time.monotonic(), None
+                    try:
+                        response = await self._send(
+                            method, path, body, content_type, query, _TIMEOUT
+                        )
+                        raw = await response.read()
+                        status = response.status
+                    finally:
+                        self._seen(method, status, time.monotonic() - begun)
         if response.status == 401:
             await self._log_in_again()
         return _answer(response.status, response.headers, raw)

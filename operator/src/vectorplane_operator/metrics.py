@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client import Counter as Total
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from vectorplane.domain.exposure import Change, Put
-from vectorplane.domain.status import READY, Outcome, condition_of
+from vectorplane.domain.status import Outcome
 from vectorplane.ports.resources import Resource
+from vectorplane_operator.census import AccessCensus, Census
 
-PHASES = ("Copying", "CatchingUp", "Holding", "Failed")
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -56,6 +53,19 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._api_seconds = Histogram(
+            "vectorplane_api_request_duration_seconds",
+            "Seconds that the Kubernetes API took to answer.",
+            ["method"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._api_requests = Total(
+            "vectorplane_api_requests",
+            "Requests to the Kubernetes API, by the status of the answer; none where none came.",
+            ["method", "code"],
+            registry=self._registry,
+        )
         self._published = Total(
             "vectorplane_published",
             "Objects that were put or deleted, by provider: gateway or registry.",
@@ -87,7 +97,11 @@ class Metrics:
             "Collections that nobody has looked at since this replica leads.",
             registry=self._registry,
         ).set_function(unverified)
-        self._registry.register(_Collections(resources))
+        self._registry.register(Census(resources))
+
+    def accesses(self, accesses: Callable[[], Iterable[Resource]]) -> None:
+        """Take the VectorAccesses from here, at each scrape."""
+        self._registry.register(AccessCensus(accesses))
 
     def leads(self, held: Callable[[], bool]) -> None:
         """Take whether this replica leads from here, at each scrape."""
@@ -128,47 +142,11 @@ class Metrics:
         """A provider was asked, and answered or not."""
         self._reached.labels(provider).set(int(up))
 
+    def asked(self, method: str, code: int | None, seconds: float) -> None:
+        """The Kubernetes API answered with a status, or (None) did not."""
+        self._api_seconds.labels(method).observe(seconds)
+        self._api_requests.labels(method, str(code) if code else "none").inc()
+
     def text(self) -> bytes:
         """All of them, in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-class _Collections(Collector):
-    """Counted from the cache at each scrape: no look has to keep the sums right."""
-
-    def __init__(self, resources: Callable[[], Iterable[Resource]]) -> None:
-        self._resources = resources
-
-    def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "vectorplane_collections",
-            "VectorCollections, by store and by their Ready condition.",
-            labels=["store", "ready"],
-        )
-        for (store, ready), count in sorted(_count(self._resources()).items()):
-            family.add_metric([store, ready], count)
-        yield family
-        rebuilds = GaugeMetricFamily(
-            "vectorplane_rebuilds",
-            "Rebuilds that are under way or have failed, by their phase.",
-            labels=["phase"],
-        )
-        for phase, count in sorted(_phases(self._resources()).items()):
-            rebuilds.add_metric([phase], count)
-        yield rebuilds
-
-
-def _phases(resources: Iterable[Resource]) -> Mapping[str, int]:
-    found = Counter(dict.fromkeys(PHASES, 0))
-    found.update(str((r.status.get("rebuild") or {}).get("phase")) for r in resources)
-    return {phase: found[phase] for phase in PHASES}
-
-
-def _count(resources: Iterable[Resource]) -> Mapping[tuple[str, str], int]:
-    return Counter(
-        (
-            str(resource.status.get("store") or resource.spec.get("store") or ""),
-            str(condition_of(resource.status, READY).get("status", "Unknown")),
-        )
-        for resource in resources
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from vectorplane.domain.exposure import Owner
@@ -82,6 +82,10 @@ class Reach:
     def exposed(self, resource: Resource) -> Exposed:
         """What is known of the ways to a collection."""
         return self._exposing.exposed(resource)
+
+    def accesses(self) -> Iterable[Resource]:
+        """All VectorAccesses that are known; none where no keys are made."""
+        return self._accesses.all() if self._accesses else ()
 
     def access_seen(self, kind: str | None, body: Any) -> None:
         """kopf saw a VectorAccess."""

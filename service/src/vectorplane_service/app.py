@@ -8,6 +8,7 @@ until the lifespan starts.
         embedders: Mapping[tuple[str, str], Callable[[int], Embedder]] = {},
         keys: Sequence[ApiKey] | None = None,
         alongside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        comparison: Comparison | None = None,
     ) -> FastAPI
 
 - `points`: an open store, which stays the caller's to close; or an async factory, called when the
@@ -17,6 +18,7 @@ until the lifespan starts.
 - `keys`: who may call; left out, the ones of the settings. With `auth_enabled` and no key there is
   nothing to serve, and `SettingsError` says so.
 - `alongside`: entered when all else is ready, and left before anything is closed.
+- `comparison`: what the console compares a pasted manifest with; without one it only checks it.
 
 Logs go through structlog: whoever starts a process calls `vectorplane_service.logs.configure`.
 """
@@ -37,6 +39,8 @@ from vectorplane_service.access.keys import ApiKey
 from vectorplane_service.access.opening import opened_access
 from vectorplane_service.catalog import Catalog
 from vectorplane_service.collections.endpoints import OPERATIONS as COLLECTIONS
+from vectorplane_service.console import endpoints as console
+from vectorplane_service.console.planning import Comparison
 from vectorplane_service.context import PointsSource, Services, opened
 from vectorplane_service.edge.opening import add_layers, opened_edge
 from vectorplane_service.edge.tracing import exporting
@@ -65,6 +69,7 @@ def create_app(
     embedders: Mapping[tuple[str, str], EmbedderFactory] | None = None,
     keys: Sequence[ApiKey] | None = None,
     alongside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    comparison: Comparison | None = None,
 ) -> FastAPI:
     """The service over a store. See the module for what the arguments are."""
     keys = settings.api_keys if keys is None else tuple(keys)
@@ -119,4 +124,6 @@ def create_app(
     documentation.install(
         app, settings.base_path, VERSIONED, UNVERSIONED, limits=settings.model_dump()
     )
+    if settings.console_enabled:
+        console.install(app, settings, comparison)
     return app

@@ -12,18 +12,28 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from vectorplane.settings import SettingsError
 from vectorplane_service import logs
 from vectorplane_service.app import create_app
+from vectorplane_service.console.planning import Comparison
 from vectorplane_service.discovery.opening import registered
 from vectorplane_service.settings import ServiceSettings
 
+if TYPE_CHECKING:
+    from vectorplane_service.local.targets import Target
+
+COMPARED = (
+    "Compared with what this service's Qdrant holds now, as if each manifest's store were this one."
+    " Resources in Kubernetes, and what a VectorStore allows, were not looked at:"
+    " `kubectl vectorplane plan -f FILE` looks at both."
+)
 _APP_LOAD_ERROR = 4
 """gunicorn's own exit status for it: any other, and it would start the worker again for ever."""
 
@@ -50,7 +60,27 @@ def application(settings: ServiceSettings) -> FastAPI:
         points=connect,
         embedders={("local", "wordllama"): WordLlamaEmbedder},
         alongside=partial(registered, settings) if _alone() else nullcontext,
+        comparison=Comparison(partial(_planned_against, settings, verify), COMPARED),
     )
+
+
+@asynccontextmanager
+async def _planned_against(settings: ServiceSettings, verify: str | bool) -> AsyncIterator[Target]:
+    """Qdrant, for one plan in the console: whose a collection is, its record there says."""
+    from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
+    from vectorplane_service.local.targets import Target
+
+    key = settings.qdrant_api_key
+    admin = QdrantAdmin(
+        settings.qdrant_url,
+        api_key=None if key is None else key.get_secret_value(),
+        timeout=settings.qdrant_timeout_seconds,
+        verify=verify,
+    )
+    try:
+        yield Target(admin, (), None)
+    finally:
+        await admin.close()
 
 
 def _alone() -> bool:

@@ -52,6 +52,12 @@ class Metrics:
                 multiprocess_mode="livesum",
             )
         )
+        Gauge(
+            "vectorplane_workers",
+            "Processes that answer requests.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        ).set(1)
         search_seconds = Histogram(
             "vectorplane_search_duration_seconds",
             "Time that the store took to search.",

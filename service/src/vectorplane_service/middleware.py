@@ -22,7 +22,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from vectorplane.errors import TooLarge
 from vectorplane_service import logs, problems
 from vectorplane_service.bodies import NDJSON
-from vectorplane_service.edge.headers import Pair
+from vectorplane_service.edge.headers import Pair, overruled
 from vectorplane_service.edge.shedding import Shedding
 from vectorplane_service.edge.watch import PATIENT, Times, Watch
 from vectorplane_service.metrics import UNMATCHED, Metrics
@@ -38,8 +38,8 @@ log = structlog.get_logger("vectorplane_service.request")
 
 class RequestMiddleware:
     """`shedding` counts what is not `exempt` (paths); `headers` are on every answer. Who answers
-    may add more, as pairs, to the scope's `vectorplane.headers`. `made` is told of the layer, which
-    an application makes late."""
+    may add more, as pairs, to the scope's `vectorplane.headers`; of one name theirs counts. `made`
+    is told of the layer, which an application makes late."""
 
     def __init__(
         self,
@@ -83,7 +83,8 @@ class RequestMiddleware:
                 status = message["status"]
                 watch.stop()
                 more = scope.get("vectorplane.headers", ())
-                message["headers"] = [*message["headers"], *always, *more]
+                ours = overruled(always, more) if more else always
+                message["headers"] = [*message["headers"], *ours, *more]
             await send(message)
 
         limited = _Limited(receive, headers, self._max_body_bytes)

@@ -47,6 +47,9 @@ class ServiceSettings(AccessSettings, EdgeSettings, DiscoverySettings):
         10.0, gt=0, le=600, description="How long one call to Qdrant may take."
     )
 
+    console_enabled: bool = Field(
+        True, description="The page at /. It holds no data itself; false leaves it out."
+    )
     default_collection: str | None = Field(
         None, description="Collection of the flat paths (/vectors/...) where a body names none."
     )

@@ -262,12 +262,14 @@ def test_alerts_name_metrics_that_exist(charts: Charts) -> None:
         assert alerts
         for alert in alerts:
             for metric in re.findall(r"vectorplane_\w+", alert["expr"]):
-                assert re.search(rf"^# TYPE {metric.removesuffix('_total')}", exposed, re.M), metric
+                family = re.sub("_(total|bucket|count)$", "", metric)
+                assert re.search(rf"^# TYPE {family}", exposed, re.M), metric
 
 
 def operator_metrics() -> str:
     metrics = OperatorMetrics()
     metrics.observe(lambda: 0, list, lambda: 0)
+    metrics.accesses(list)
     metrics.leads(lambda: True)
     return metrics.text().decode()
 

@@ -115,6 +115,19 @@ async def test_an_error_becomes_one_of_ours_with_its_words(
         await api.get("/any")
 
 
+@pytest.mark.usefixtures("api")
+async def test_each_request_is_counted_whatever_comes_of_it(server: Server) -> None:
+    said: list[tuple[str, int | None]] = []
+    made = await Api.connect(seen=lambda method, status, _seconds: said.append((method, status)))
+    server.always(200, {})
+    await made.get("/any")
+    server.always(403, {"message": "no"})
+    with pytest.raises(Forbidden):
+        await made.create("/any", {})
+    await made.close()
+    assert said == [("GET", 200), ("POST", 403)]
+
+
 async def test_a_server_that_says_when_to_come_back_is_heard(api: Api, server: Server) -> None:
     server.always(429, Retry_After="7")
     with pytest.raises(ApiUnavailable) as caught:

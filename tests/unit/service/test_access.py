@@ -34,7 +34,8 @@ pytestmark = pytest.mark.anyio
 
 HEALTH = {"/health", "/health/live", "/health/ready", "/health/check", "/metrics"}
 PAGES = {"/docs", "/openapi.json"}
-PUBLIC = {prefix + path for prefix in ("", API) for path in HEALTH | PAGES}
+CONSOLE = {"/", "/console/{name}"}
+PUBLIC = {prefix + path for prefix in ("", API) for path in HEALTH | PAGES} | CONSOLE
 """Whoever adds a path here says that everybody may read it."""
 UPSERT = {"points": [{"id": 1, "vector": [1, 2, 3, 4]}]}
 SEARCH = {"vector": [1, 2, 3, 4]}
@@ -43,7 +44,7 @@ SEARCH = {"vector": [1, 2, 3, 4]}
 NOBODY = {"X-API-Key": "nobody-secret"}
 STRANGER = {"X-API-Key": "stranger-secret"}
 VERIFIER = {"X-API-Key": "verifier-secret"}
-PLACES = {"collection": "shop.products", "id": "1", "dependency": "vectors"}
+PLACES = {"collection": "shop.products", "id": "1", "dependency": "vectors", "name": "api.js"}
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def routes(app: FastAPI) -> set[tuple[str, str]]:
         routed |= {(method, route.path) for method in route.methods or ()}
     assert documented <= routed
     hidden = {(m, path) for m, path in routed - documented if path not in PUBLIC}
-    assert hidden == {("HEAD", f"{API}/collections/{{collection}}")}
+    assert hidden == {("HEAD", f"{API}/collections/{{collection}}"), ("POST", "/console/plan")}
     return routed
 
 

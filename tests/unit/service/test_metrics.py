@@ -108,3 +108,4 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
     shown = run(count + show)
     assert 'vectorplane_http_requests_total{method="GET",route="/x",status="200"} 2.0' in shown
     assert "vectorplane_inflight_requests 2.0" in shown
+    assert "vectorplane_workers 2.0" in shown

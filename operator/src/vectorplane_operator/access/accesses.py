@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -107,6 +107,10 @@ class Accesses:
         """An event showed that one is deleted."""
         meta = body["metadata"]
         self._resources.gone(Key(meta["namespace"], meta["name"]), meta["uid"])
+
+    def all(self) -> Iterable[Resource]:
+        """Those that are known."""
+        return self._resources.all()
 
     async def refresh(self) -> None:
         """List all VectorAccesses."""

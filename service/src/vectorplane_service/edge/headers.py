@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 
 Pair = tuple[bytes, bytes]
 
@@ -22,6 +23,12 @@ def always(hsts_seconds: int) -> tuple[Pair, ...]:
         value = b"max-age=%d; includeSubDomains" % hsts_seconds
         found.append((b"strict-transport-security", value))
     return tuple(found)
+
+
+def overruled(always: Sequence[Pair], more: Sequence[Pair]) -> list[Pair]:
+    """What is on every answer, without the names that one answer says itself."""
+    said = {name for name, _ in more}
+    return [pair for pair in always if pair[0] not in said]
 
 
 def page_policy(page: bytes) -> str:

@@ -29,6 +29,7 @@ from vectorplane.ports.embeddings import Embedder
 from vectorplane.queue import KeyedQueue
 from vectorplane_service import collecting, logs
 from vectorplane_service.app import create_app
+from vectorplane_service.console.planning import Comparison
 from vectorplane_service.local.announcer import Announcer, line
 from vectorplane_service.local.data import DataFolder, Run
 from vectorplane_service.local.exposing import exposed_here
@@ -37,6 +38,7 @@ from vectorplane_service.local.records import ResourceFiles
 from vectorplane_service.local.resources import FolderResources
 from vectorplane_service.local.server import Server, listen, url_of
 from vectorplane_service.local.stores import EmbeddedStores
+from vectorplane_service.local.targets import Target
 from vectorplane_service.local.watching import watch
 from vectorplane_service.settings import ServiceSettings
 
@@ -45,6 +47,10 @@ LOOK_AGAIN = 5.0
 cheap, and `vectorplane get` shows its points."""
 LOCK_PATIENCE = 5.0
 """Seconds to wait for an engine that no `dev` holds: an `apply` will be done with it soon."""
+COMPARED = (
+    "Compared with the collections of this machine and their resources, as they are now: what"
+    " `vectorplane apply` would do."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -96,8 +102,18 @@ async def _run(options: Options, engine: EmbeddedEngine, bound: socket.socket) -
         resync=LOOK_AGAIN,
     )
     folder = ManifestFolder(options.folder, files, say=line, problems=said.problems)
+
+    @asynccontextmanager
+    async def as_it_is() -> AsyncIterator[Target]:
+        yield Target(engine, await asyncio.to_thread(files.all), data.known_identity() or "new")
+
     server = Server(
-        create_app(settings, points=engine, embedders={("local", "wordllama"): _wordllama}),
+        create_app(
+            settings,
+            points=engine,
+            embedders={("local", "wordllama"): _wordllama},
+            comparison=Comparison(as_it_is, COMPARED),
+        ),
         settings,
     )
     server.stop_on_signals()
@@ -185,6 +201,8 @@ def _greet(options: Options, url: str) -> None:
     settings = options.settings
     line(f"vectorplane {__version__} serves {click.style(url, bold=True)}")
     line(f"  API        {url}{settings.base_path}/collections")
+    if settings.console_enabled:
+        line(f"  console    {url}/")
     line(f"  docs       {url}/docs")
     line(f"  manifests  {options.folder} (watched)")
     line(f"  data       {options.data.root}")

@@ -55,7 +55,7 @@ def read_file(path: Path) -> Reading:
         return Reading(problem=error.message.removeprefix(f"{path.name}, "))
     foreign = [d for d in documents if not (d.api_version or d.kind)]
     notes = [f"{d.place}: no manifest, left out" for d in foreign]
-    reading = _read([d for d in documents if d not in foreign])
+    reading = read_documents([d for d in documents if d not in foreign])
     return Reading(reading.wishes, (*notes, *reading.notes), reading.problem)
 
 
@@ -68,13 +68,14 @@ def read_all(paths: Iterable[Path]) -> Reading:
             raise InvalidInput(f"there is no manifest in {path}")
         for file in files:
             documents += load(file)
-    reading = _read(documents)
+    reading = read_documents(documents)
     if reading.problem:
         raise InvalidInput(reading.problem)
     return reading
 
 
-def _read(documents: Sequence[Document]) -> Reading:
+def read_documents(documents: Sequence[Document]) -> Reading:
+    """The wishes among documents, or all that is wrong with them."""
     wishes: dict[Key, Wish] = {}
     notes: dict[str, None] = {}
     refusals: list[str] = []

@@ -86,6 +86,10 @@ class ResourceFiles:
         found = sorted(self._folder.glob("*/*.json"))
         return [key for path in found if (key := self.key_of(path)) is not None]
 
+    def all(self) -> list[Resource]:
+        """Every resource. Raises `DamagedFile`."""
+        return [stored.resource for key in self.keys() if (stored := self.read(key)) is not None]
+
     def key_of(self, path: Path) -> Key | None:
         """The resource that a path belongs to; None for any other file."""
         name = path.name.removesuffix(".json")

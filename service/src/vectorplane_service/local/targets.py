@@ -74,8 +74,7 @@ def _of_folder(data: DataFolder) -> Target:
     from vectorplane_service.local.stores import observer
 
     files = ResourceFiles(data)
-    known = [stored.resource for key in files.keys() if (stored := files.read(key))]
-    return Target(observer(data.engine), known, data.known_identity() or "new")
+    return Target(observer(data.engine), files.all(), data.known_identity() or "new")
 
 
 def _of_cluster(kubectl: Kubectl, wishes: Sequence[Wish], url: str | None) -> Target:

@@ -58,7 +58,7 @@ _PROMETHEUS = {
     "status_code_metrics": True,
     "latency_metrics": True,
     "bandwidth_metrics": True,
-    "per_consumer": False,
+    "per_consumer": True,
 }
 _CORS = {
     "methods": list(_METHODS),

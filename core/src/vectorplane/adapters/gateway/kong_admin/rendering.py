@@ -186,7 +186,7 @@ def _plugins(wish: Exposure) -> Iterator[tuple[str, Body]]:
             "status_code_metrics": True,
             "latency_metrics": True,
             "bandwidth_metrics": True,
-            "per_consumer": False,
+            "per_consumer": True,
         },
     )
     if wish.rate_limit:
