@@ -20,7 +20,7 @@ import orjson
 from kube_load import API_VERSION, Json, Load, connected
 from processes import Costs, children, cpu_seconds
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.extend(str(Path(__file__).parents[1] / part) for part in ("tests", "tools"))
 
 from support.cluster import condition, wait
 from support.controlplane import ControlPlane, controlplane

@@ -3,16 +3,15 @@ once) checks schema, variables and references, and prints the whole."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import go_programs
 
 from support.parts import require_or_skip
 
@@ -50,25 +49,8 @@ def values() -> dict[str, str]:
 @cache
 def checker() -> str:
     """The program of `tests/compose`; built where no earlier run left it."""
-    digest = hashlib.sha256()
-    for source in ("go.mod", "go.sum", "main.go"):
-        digest.update((SOURCES / source).read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vectorplane"
-    folder = home / f"compose-{digest.hexdigest()[:16]}"
-    program = folder / "compose-check"
-    if program.exists():
-        return str(program)
-    go = shutil.which("go")
-    if go is None:
-        require_or_skip("compose", "no Go to build tests/compose with")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            unfinished = folder / "unfinished"
-            build = [go, "build", "-o", str(unfinished), "."]
-            done = subprocess.run(build, cwd=SOURCES, capture_output=True, text=True, check=False)
-            if done.returncode:
-                require_or_skip("compose", f"go build failed: {done.stderr[-2000:]}")
-            unfinished.rename(program)
-    return str(program)
+    try:
+        sources = ("go.mod", "go.sum", "main.go")
+        return str(go_programs.built("compose-check", SOURCES, sources, folder="compose"))
+    except go_programs.Missing as error:
+        require_or_skip("compose", str(error))

@@ -4,8 +4,6 @@ memory, on free ports of the loopback; they end with the test."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import go_programs
 import httpx
 import pytest
 
@@ -187,28 +186,11 @@ def program() -> Path:
 
 def built() -> Path:
     """The binary of `tests/consul`; built where no earlier run left it."""
-    digest = hashlib.sha256()
-    for source in ("go.mod", "go.sum"):
-        digest.update((SOURCES / source).read_bytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vectorplane"
-    folder = cache / f"consul-{digest.hexdigest()[:16]}"
-    binary = folder / "consul"
-    if binary.exists():
-        return binary
-    go = shutil.which("go")
-    if go is None:
-        require_or_skip("consul", "no Consul: set CONSUL_HTTP_ADDR, or put consul or go on PATH")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not binary.exists():
-            unfinished = folder / "unfinished"
-            build = [go, "build", "-o", str(unfinished), PACKAGE]
-            done = subprocess.run(build, cwd=SOURCES, capture_output=True, text=True, check=False)
-            if done.returncode:
-                require_or_skip("consul", f"go build failed: {done.stderr[-2000:]}")
-            unfinished.rename(binary)
-    return binary
+    try:
+        return go_programs.built("consul", SOURCES, package=PACKAGE)
+    except go_programs.Missing as error:
+        hint = "set CONSUL_HTTP_ADDR, or put consul or go on PATH"
+        require_or_skip("consul", f"no Consul: {hint} ({error})")
 
 
 @contextmanager

@@ -7,11 +7,8 @@ the binaries of `KUBEBUILDER_ASSETS` (etcd and kube-apiserver; no controllers th
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import go_programs
 import pytest
 import yaml
 from kubernetes.config import ConfigException
@@ -136,29 +134,10 @@ def prepare() -> None:
 
 def built() -> Path:
     """The binary of `tests/controlplane`; built where no earlier run left it."""
-    digest = hashlib.sha256()
-    for source in ("go.mod", "go.sum", "main.go"):
-        digest.update((SOURCES / source).read_bytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vectorplane"
-    folder = cache / f"controlplane-{digest.hexdigest()[:16]}"
-    binary = folder / "controlplane"
-    if binary.exists():
-        return binary
-    go = shutil.which("go")
-    if go is None:
-        require_or_skip("controlplane", "no Go to build tests/controlplane with, and no cluster")
-        raise AssertionError
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not binary.exists():
-            unfinished = folder / "unfinished"
-            build = [go, "build", "-o", str(unfinished), "."]
-            done = subprocess.run(build, cwd=SOURCES, capture_output=True, text=True, check=False)
-            if done.returncode:
-                require_or_skip("controlplane", f"go build failed: {done.stderr[-2000:]}")
-            unfinished.rename(binary)
-    return binary
+    try:
+        return go_programs.built("controlplane", SOURCES, ("go.mod", "go.sum", "main.go"))
+    except go_programs.Missing as error:
+        require_or_skip("controlplane", f"no cluster: {error}")
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from vectorplane.domain.exposure import Credential, Owner, Wish
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import GATEWAY_PROGRAMMED, Condition, Exposed, Trouble
-from vectorplane.exposure.outcome import NO_GATEWAY, NO_REGISTRY, exposed
+from vectorplane.exposure.outcome import NO_GATEWAY, NO_REGISTRY, PENDING, exposed
 from vectorplane.exposure.publishing import Publisher, State, Watcher, Wishes
 from vectorplane.exposure.verifying import Call, Verifying
 from vectorplane.exposure.wishes import (
@@ -159,19 +160,12 @@ class Exposing:
         """What the gateway knows of the keys of an access; nothing where there is no gateway."""
         if self._gateway is None:
             return Exposed()
-        state = self._gateway.state(owner) or State(False, "Pending", "not there yet", away=True)
-        if state.works:
-            return Exposed(
-                conditions=(
-                    Condition(
-                        GATEWAY_PROGRAMMED, "True", state.reason, "the gateway knows its keys"
-                    ),
-                )
-            )
-        condition = Condition(
-            GATEWAY_PROGRAMMED, "Unknown" if state.away else "False", state.reason, state.message
-        )
-        return Exposed(conditions=(condition,), trouble=Trouble(state.reason, state.message))
+        state = self._gateway.state(owner) or replace(PENDING, away=True)
+        trouble = None if state.works else Trouble(state.reason, state.message)
+        status = "True" if state.works else "Unknown" if state.away else "False"
+        message = state.message or "the gateway knows its keys"
+        condition = Condition(GATEWAY_PROGRAMMED, status, state.reason, message)
+        return Exposed(conditions=(condition,), trouble=trouble)
 
     # What is wanted
 

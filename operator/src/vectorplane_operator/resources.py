@@ -28,7 +28,7 @@ from vectorplane_operator.kube import COLLECTIONS, FIELD_MANAGER, Api, Gone, Jso
 
 _TRIES = 5
 _GRAVES = 10_000
-"""UIDs of the deleted that are remembered: a list that was on its way may still show them."""
+"""UIDs that are remembered; the oldest go first."""
 _MESSAGE = 1024
 """Characters of an event's message, as its API has it."""
 
@@ -60,6 +60,21 @@ def newer(version: str, than: str) -> bool:
     return version != than
 
 
+class Graves:
+    """UIDs of the deleted: a list that was on its way may still show them."""
+
+    def __init__(self) -> None:
+        self._uids: dict[str, None] = {}
+
+    def add(self, uid: str) -> None:
+        self._uids[uid] = None
+        if len(self._uids) > _GRAVES:
+            del self._uids[next(iter(self._uids))]
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._uids
+
+
 class KubeResources:
     """The `Resources` port over an API server."""
 
@@ -74,7 +89,7 @@ class KubeResources:
         self._kept = kept
         """Is called when anything new is in the cache, our own writes too."""
         self._cache = ResourceCache()
-        self._buried: dict[str, None] = {}
+        self._buried = Graves()
         self._writing: dict[Key, Resource | None] = {}
         """Keys with a write under way, with what was seen of them meanwhile."""
 
@@ -103,9 +118,7 @@ class KubeResources:
 
     def gone(self, key: Key, uid: str) -> None:
         """It is deleted; a new one of the same name stays."""
-        self._buried[uid] = None
-        if len(self._buried) > _GRAVES:
-            del self._buried[next(iter(self._buried))]
+        self._buried.add(uid)
         known = self._cache.get(key)
         if known and known.uid == uid:
             for other in self._cache.remove(key):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vectorplane.domain.status import READY, Event, Status, condition_of
+from vectorplane.domain.status import READY, Condition, Event, Status, condition_of, timed
 from vectorplane.ports.vectors import StoreInfo
 
 REACHABLE = "Reachable"
@@ -29,21 +29,8 @@ def status_of(
     probe: Probe, previous: Mapping[str, Any], *, generation: int, collections: int, now: str
 ) -> Status:
     """The whole status. A store that does not answer keeps what it last said of itself."""
-    conditions = []
-    for kind, value in ((READY, "True" if probe.info else "False"), (REACHABLE, _reachable(probe))):
-        before = condition_of(previous, kind)
-        conditions.append(
-            {
-                "type": kind,
-                "status": value,
-                "reason": probe.reason,
-                "message": probe.message,
-                "observedGeneration": generation,
-                "lastTransitionTime": before["lastTransitionTime"]
-                if before.get("status") == value
-                else now,
-            }
-        )
+    said = ((READY, "True" if probe.info else "False"), (REACHABLE, _reachable(probe)))
+    conditions = [Condition(kind, value, probe.reason, probe.message) for kind, value in said]
     status: Status = {"observedGeneration": generation, "collections": collections}
     if probe.info:
         status |= {
@@ -54,7 +41,7 @@ def status_of(
     else:
         kept = ("version", "peers", "capabilities")
         status |= {field: previous[field] for field in kept if field in previous}
-    status["conditions"] = conditions
+    status["conditions"] = timed(conditions, previous, generation, now)
     return status
 
 

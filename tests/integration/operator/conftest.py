@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from support import kong as real_kong
 from support.controlplane import ControlPlane, controlplane
 from support.engines import REAL, Engine
+from support.kong import Kong
+from support.kong_double import kong_double
 from support.loops import LoopThread, loop_thread
 from support.mortal import Mortal
 from support.remote_store import StoreServer
@@ -39,6 +42,16 @@ def engine(request: pytest.FixtureRequest, thread: LoopThread) -> Iterator[Engin
     server.start()
     yield Engine("memory", server.url)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(request: pytest.FixtureRequest) -> Iterator[Kong]:
+    """A real Kong where there is one, else its double: both pass one contract suite."""
+    if real_kong.available():
+        yield request.getfixturevalue("kong_server")
+        return
+    with kong_double() as double:
+        yield double.kong
 
 
 @pytest.fixture(scope="session")

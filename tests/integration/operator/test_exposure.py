@@ -10,14 +10,12 @@ from functools import partial
 import httpx
 import pytest
 
-from support import kong as real_kong
 from support.cluster import Json, condition, wait
 from support.consul import Consul
 from support.controlplane import NAMESPACE, ControlPlane
 from support.engines import Engine
 from support.exposed import ExposedWorld, Outside, outside
 from support.kong import Kong
-from support.kong_double import kong_double
 from support.loops import LoopThread
 from support.proxy import Proxy
 from support.world import Operators, World
@@ -25,15 +23,6 @@ from support.world import Operators, World
 pytestmark = pytest.mark.timeout(240)
 POINT = {"id": 1, "vector": [1.0, 0.0, 0.0, 0.0], "payload": {"a": 1}}
 SEARCH = {"vector": [1.0, 0.0, 0.0, 0.0], "limit": 1}
-
-
-@pytest.fixture(scope="module")
-def gateway(request: pytest.FixtureRequest) -> Iterator[Kong]:
-    if real_kong.available():
-        yield request.getfixturevalue("kong_server")
-        return
-    with kong_double() as double:
-        yield double.kong
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,17 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import kong as real_kong
 from support.cluster import Json, condition, wait
 from support.consul import Consul
 from support.controlplane import ControlPlane
 from support.engines import Engine
 from support.exposed import ExposedWorld, Outside, outside
-from support.kong_double import kong_double
+from support.kong import Kong
 from support.loops import LoopThread
 from support.world import World
 
@@ -39,30 +39,17 @@ pytestmark = pytest.mark.timeout(300 + 20 * KILLS)
 @pytest.fixture
 def world(
     corner: World,
-    request: pytest.FixtureRequest,
     engine: Engine,
     plane: ControlPlane,
     thread: LoopThread,
+    gateway: Kong,
     consul: Consul,
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
 ) -> Iterator[ExposedWorld]:
-    folder = tmp_path_factory.mktemp("access")
-    if real_kong.available():
-        gateway = request.getfixturevalue("kong_server")
-        with outside(engine, plane.cluster, thread, gateway, consul, folder) as around:
-            yield from _world(corner, around)
-        return
-    with (
-        kong_double() as double,
-        outside(engine, plane.cluster, thread, double.kong, consul, folder) as around,
-    ):
-        yield from _world(corner, around)
-
-
-def _world(corner: World, around: Outside) -> Iterator[ExposedWorld]:
-    made = ExposedWorld(corner, around)
-    yield made
-    made.end()
+    with outside(engine, plane.cluster, thread, gateway, consul, tmp_path) as around:
+        made = ExposedWorld(corner, around)
+        yield made
+        made.end()
 
 
 class Model:

@@ -22,7 +22,6 @@ from support.consul import Consul
 from support.engines import Engine
 from support.kong import MISSING as NO_KONG
 from support.kong import Kong
-from support.kong_double import kong_double
 from support.monitored import Monitored, now, phase_of, snapshots, until_it_copies, writes_of
 from support.parts import require_or_skip
 from support.prometheus import Prometheus, prometheus
@@ -36,15 +35,6 @@ VALUES = {"__rate_interval": "10s"}
 """What Grafana puts in; everything else is All."""
 POINTS = 2000
 REBUILD = {"changePolicy": "Rebuild", "rebuild": {"pointsPerSecond": 100}}
-
-
-@pytest.fixture(scope="module")
-def gateway(request: pytest.FixtureRequest) -> Iterator[Kong]:
-    if real_kong.available():
-        yield request.getfixturevalue("kong_server")
-        return
-    with kong_double() as double:
-        yield Kong(double.admin, double.proxy)
 
 
 @pytest.fixture

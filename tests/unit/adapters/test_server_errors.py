@@ -14,9 +14,10 @@ pytest.importorskip("httpx")
 
 from support.answering import KEY, Answer, answering
 from support.qdrant import free_port
+from vectorplane.adapters.connections import place_of
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin, capabilities
 from vectorplane.adapters.vectors.qdrant_server.points import QdrantPoints
-from vectorplane.adapters.vectors.qdrant_server.rest import check_url, place_of
+from vectorplane.adapters.vectors.qdrant_server.rest import check_url
 from vectorplane.domain.model import Capability, Record
 from vectorplane.errors import (
     Conflict,

@@ -54,12 +54,15 @@ class Owner:
         return f"{self.kind} {self.key}"
 
 
+Per = Literal["second", "minute", "hour", "day"]
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """At most `requests` in a `per`, for each consumer."""
 
     requests: int
-    per: Literal["second", "minute", "hour", "day"]
+    per: Per
 
 
 @dataclass(frozen=True, slots=True)

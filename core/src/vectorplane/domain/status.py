@@ -4,7 +4,7 @@ never by the code that did it. A status is a plain dict, ready for JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,21 +188,7 @@ def status_of(
 
     `now` is RFC 3339 in UTC. Trouble leaves the last known collection: it says where points are.
     """
-    known = {c.get("type"): c for c in previous.get("conditions", ())}
-    conditions = []
-    for condition in assess(desired, outcome, exposed):
-        before = known.get(condition.type, {})
-        same = before.get("status") == condition.status
-        conditions.append(
-            {
-                "type": condition.type,
-                "status": condition.status,
-                "reason": condition.reason,
-                "message": condition.message,
-                "observedGeneration": desired.generation,
-                "lastTransitionTime": before["lastTransitionTime"] if same else now,
-            }
-        )
+    conditions = timed(assess(desired, outcome, exposed), previous, desired.generation, now)
     status: Status = {"observedGeneration": desired.generation, "conditions": conditions}
     if store:
         status["store"] = store
@@ -217,6 +203,31 @@ def status_of(
     if snapshots := _snapshots(desired, outcome, previous):
         status["snapshots"] = snapshots
     return status
+
+
+def timed(
+    conditions: Iterable[Condition], previous: Mapping[str, Any], generation: int, now: str
+) -> list[dict[str, Any]]:
+    """Conditions as a status has them: with the generation that was looked at, and the time of
+    those whose `status` did not change kept from the `previous` status."""
+    known = {c.get("type"): c for c in previous.get("conditions", ())}
+
+    def since(condition: Condition) -> Any:
+        before = known.get(condition.type, {})
+        same = before.get("status") == condition.status
+        return before["lastTransitionTime"] if same else now
+
+    return [
+        {
+            "type": condition.type,
+            "status": condition.status,
+            "reason": condition.reason,
+            "message": condition.message,
+            "observedGeneration": generation,
+            "lastTransitionTime": since(condition),
+        }
+        for condition in conditions
+    ]
 
 
 def events_of(previous: Mapping[str, Any], status: Status) -> list[Event]:

@@ -96,16 +96,13 @@ class Publisher:
             survey = self._there is None or loop.time() >= full
             try:
                 await self._pass(survey)
-            except Waiting as error:
+            except (Waiting, Stalled, CallerError) as error:
+                # Where a person must act, that may happen at any time too.
                 failures += 1
-                self._fail(State(False, error.reason, error.message, away=True))
-                await asyncio.sleep(max(error.retry_after or 0.0, backoff(failures, most=10.0)))
-                continue
-            except (Stalled, CallerError) as error:
-                # Of the place as a whole: a person must act, and may do so at any time.
-                failures += 1
-                self._fail(State(False, error.reason, error.message))
-                await asyncio.sleep(backoff(failures, most=10.0))
+                away = isinstance(error, Waiting)
+                self._fail(State(False, error.reason, error.message, away))
+                asked = (isinstance(error, Waiting) and error.retry_after) or 0.0
+                await asyncio.sleep(max(asked, backoff(failures, most=10.0)))
                 continue
             except Exception:
                 # A bug, and must not end the loop.
@@ -156,9 +153,8 @@ class Publisher:
         owners = {ref: owner for owner in looked_at for ref in self._rendered[owner][1]}
         wanted = {ref: self._rendered[owner][1][ref] for ref, owner in owners.items()}
         todo = changes(wanted, found, self._provider.order, paused=paused)
-        # Until all of it is done, they are looked at in each pass.
-        self._unsettled |= looked_at | {o for o in changed if o not in self._rendered}
         failed = await self._carry_out(todo, owners)
+        # They are looked at in each pass. After any other trouble all are: a survey comes first.
         self._unsettled = set(failed)
         self._assess(looked_at, failed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from vectorplane.domain.exposure import (
@@ -19,6 +19,7 @@ from vectorplane.domain.exposure import (
     Entry,
     Exposure,
     Owner,
+    Per,
     RateLimit,
     group_of,
 )
@@ -28,7 +29,6 @@ from vectorplane.ports.resources import Resource
 
 SERVICE = Key("", "vectorplane")
 """Stands for the service as a whole."""
-Per = Literal["second", "minute", "hour", "day"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ def asked(resource: Resource, part: str) -> Mapping[str, Any] | None:
 
 def owner_of(resource: Resource) -> Owner:
     return Owner("VectorCollection", resource.key, resource.uid)
+
+
+def owner_of_service(uid: str) -> Owner:
+    """Of what serves all of a cluster, by the cluster's id."""
+    return Owner("Service", SERVICE, uid)
 
 
 def path_of(resource: Resource) -> str:
@@ -123,7 +128,7 @@ def exposure_of(resource: Resource, policy: Policy) -> Exposure:
 def exposure_of_service(policy: Policy, uid: str) -> Exposure:
     """The way to the whole API: the service itself looks at what a key is for."""
     return Exposure(
-        Owner("Service", SERVICE, uid),
+        owner_of_service(uid),
         policy.service_path,
         policy.service_path,
         readers=(EVERYBODY,),
@@ -181,7 +186,7 @@ def entries_of_service(
     """The service's own entries: one for each endpoint (address, port, pod) that is ready."""
     return [
         Entry(
-            Owner("Service", SERVICE, uid),
+            owner_of_service(uid),
             name="vectorplane",
             id=f"vectorplane-{address}-{port}",
             address=address,

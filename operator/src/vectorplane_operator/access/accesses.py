@@ -18,7 +18,7 @@ from vectorplane.domain.exposure import EVERYBODY, VERIFIER, Credential, Owner
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import Exposed
 from vectorplane.errors import Waiting
-from vectorplane.exposure.wishes import SERVICE
+from vectorplane.exposure.wishes import owner_of_service
 from vectorplane.ports.resources import Resource
 from vectorplane.queue import KeyedQueue, backoff
 from vectorplane_operator.access.bindings import Bindings
@@ -60,7 +60,7 @@ class Accesses:
         clock: Clock = time.time,
     ) -> None:
         self._resync = settings.operator_resync_seconds
-        self._owner = Owner("Service", SERVICE, cluster)
+        self._owner = owner_of_service(cluster)
         self._changed = changed
         self._clock = clock
         self._acting = False

@@ -11,10 +11,11 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from vectorplane.domain.model import Key
 from vectorplane.errors import ApiUnavailable, Stalled
+from vectorplane.exposure.wishes import address_of
 from vectorplane.ports.resources import Resource
 from vectorplane.spec_base import API_VERSION
 from vectorplane_operator.access.published import MANAGED_BY
@@ -60,11 +61,10 @@ def data_of(collection: str, endpoint: str | None, keys: Iterable[str]) -> dict[
         name = API_KEY if age == 0 else PREVIOUS if age == 1 else f"{PREVIOUS}-{age}"
         data[name] = text
     if endpoint:
-        parts = urlsplit(endpoint)
         data["uri"] = endpoint
-        if parts.hostname:
-            data["host"] = parts.hostname
-            data["port"] = str(parts.port or (443 if parts.scheme == "https" else 80))
+        host, port = address_of(endpoint)
+        if host:
+            data |= {"host": host, "port": str(port)}
     return data
 
 

@@ -14,11 +14,9 @@ from vectorplane.domain.status import Event, Status
 from vectorplane.ports.resources import Resource
 from vectorplane.spec_base import API_VERSION
 from vectorplane_operator.kube import ACCESSES, Api, Gone, Json, Stale, path_of
-from vectorplane_operator.resources import event_body, newer, post_event, resource_of
+from vectorplane_operator.resources import Graves, event_body, newer, post_event, resource_of
 
 FINALIZER = "vectorplane.dev/access"
-_GRAVES = 10_000
-"""UIDs of the deleted that are remembered: a list that was on its way may still show them."""
 
 
 class AccessResources:
@@ -29,7 +27,7 @@ class AccessResources:
         self._api = api
         self._changed = changed
         self._known: dict[Key, Resource] = {}
-        self._buried: dict[str, None] = {}
+        self._buried = Graves()
 
     def get(self, key: Key) -> Resource | None:
         return self._known.get(key)
@@ -45,9 +43,7 @@ class AccessResources:
 
     def gone(self, key: Key, uid: str) -> None:
         """It is deleted; a new one of the same name stays."""
-        self._buried[uid] = None
-        if len(self._buried) > _GRAVES:
-            del self._buried[next(iter(self._buried))]
+        self._buried.add(uid)
         known = self._known.get(key)
         if known and known.uid == uid:
             del self._known[key]

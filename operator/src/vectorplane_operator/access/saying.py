@@ -14,7 +14,7 @@ from vectorplane.domain.status import (
     Exposed,
     Status,
     Trouble,
-    condition_of,
+    timed,
 )
 from vectorplane.ports.resources import Resource
 from vectorplane_operator.access.times import seconds_of, text_of
@@ -69,25 +69,11 @@ def recorded(keys: Iterable[KeyRecord]) -> list[dict[str, Any]]:
 
 def status_of(access: Resource, result: Result, exposed: Exposed, now: str) -> Status:
     """The whole status, with the times of conditions that did not change kept."""
-    conditions = []
-    for condition in _conditions(result, exposed):
-        before = condition_of(access.status, condition.type)
-        same = before.get("status") == condition.status
-        conditions.append(
-            {
-                "type": condition.type,
-                "status": condition.status,
-                "reason": condition.reason,
-                "message": condition.message,
-                "observedGeneration": access.generation,
-                "lastTransitionTime": before["lastTransitionTime"] if same else now,
-            }
-        )
     status: Status = {
         "observedGeneration": access.generation,
         "collection": result.collection,
         "keys": recorded(result.keys),
-        "conditions": conditions,
+        "conditions": timed(_conditions(result, exposed), access.status, access.generation, now),
     }
     if result.secret:
         status["secretName"] = result.secret

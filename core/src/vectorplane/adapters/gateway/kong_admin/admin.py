@@ -57,7 +57,7 @@ class KongAdmin:
         timeout: float = 10.0,
         page: int = PAGE,
     ) -> None:
-        self._place = answers.place_of(url)
+        self._place = answers.checked_place(url)
         self._rendering = Rendering(cluster, service_url)
         self._page = page
         self._client = httpx.AsyncClient(

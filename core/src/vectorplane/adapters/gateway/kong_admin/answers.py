@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from vectorplane.adapters.connections import broken_by, place_of
 from vectorplane.adapters.gateway.kong_admin.rendering import KEYS
 from vectorplane.domain.exposure import Found
 from vectorplane.errors import (
@@ -30,18 +31,17 @@ _FOREIGN_KEY, _UNIQUE, _UNSUPPORTED = 4, 5, 12
 _SETS = ("tags", "protocols", "methods", "hosts", "paths", "snis")
 
 
-def place_of(url: str) -> str:
+def checked_place(url: str) -> str:
     """The Admin API's address without user, password, path and query. Raises `GatewayRejected`
     where it can be none."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _ = parts.port
     except ValueError as error:
         raise GatewayRejected("Kong's Admin API has a port between 0 and 65535") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise GatewayRejected("the URL of Kong's Admin API is like http://kong-admin:8001")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+    return place_of(url)
 
 
 def found(answer: Mapping[str, Any]) -> Found:
@@ -135,14 +135,11 @@ def _seconds(headers: httpx.Headers) -> float | None:
 
 
 def _cause(error: BaseException) -> str:
-    """Why no connection came about, in a word: certificates are worth telling apart."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f": its certificate is not trusted ({seen.verify_message})"
-        if isinstance(seen, ssl.SSLError):
+    match broken_by(error):
+        case ssl.SSLCertVerificationError(verify_message=why):
+            return f": its certificate is not trusted ({why})"
+        case ssl.SSLError():
             return ": TLS failed"
-        if isinstance(seen, ConnectionRefusedError):
+        case ConnectionRefusedError():
             return ": connection refused"
-        seen = seen.__cause__ or seen.__context__
     return ""

@@ -22,6 +22,7 @@ from consul import base
 from consul.exceptions import ConsulException
 
 from vectorplane import __version__
+from vectorplane.adapters.connections import broken_by
 from vectorplane.errors import (
     RegistryFailed,
     RegistryRejected,
@@ -76,6 +77,22 @@ class AsyncConsul(base.Consul):  # type: ignore[misc]
         await self._http.close()
 
 
+def _sending(method: str) -> Callable[..., Any]:
+    """A method of the library's HTTP client that sends a body."""
+
+    def send(
+        self: _Http,
+        callback: Callable[[base.Response], Any],
+        path: str,
+        params: Any = None,
+        data: str | bytes = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._call(method, callback, path, params, headers, data)
+
+    return send
+
+
 class _Http(base.HTTPClient):  # type: ignore[misc]
     """One pool of connections. Certificates are read at the first call, and again after TLS failed:
     whoever replaces the files need not start us anew."""
@@ -100,35 +117,9 @@ class _Http(base.HTTPClient):  # type: ignore[misc]
     ) -> Any:
         return self._call("GET", callback, path, params, headers)
 
-    def put(
-        self,
-        callback: Callable[[base.Response], Any],
-        path: str,
-        params: Any = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        return self._call("PUT", callback, path, params, headers, data)
-
-    def delete(
-        self,
-        callback: Callable[[base.Response], Any],
-        path: str,
-        params: Any = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        return self._call("DELETE", callback, path, params, headers, data)
-
-    def post(
-        self,
-        callback: Callable[[base.Response], Any],
-        path: str,
-        params: Any = None,
-        data: str | bytes = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:
-        return self._call("POST", callback, path, params, headers, data)
+    put = _sending("PUT")
+    delete = _sending("DELETE")
+    post = _sending("POST")
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -231,14 +222,11 @@ def _checked(connection: Connection) -> SplitResult:
 
 
 def _cause(error: BaseException) -> str:
-    """Why no connection came about: certificates are worth telling apart."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f": TLS failed, its certificate is not trusted ({seen.verify_message})"
-        if isinstance(seen, ssl.SSLError):
-            return f": TLS failed ({seen.reason or 'no reason given'})"
-        if isinstance(seen, ConnectionRefusedError):
+    match broken_by(error):
+        case ssl.SSLCertVerificationError(verify_message=why):
+            return f": TLS failed, its certificate is not trusted ({why})"
+        case ssl.SSLError(reason=why):
+            return f": TLS failed ({why or 'no reason given'})"
+        case ConnectionRefusedError():
             return ": connection refused"
-        seen = seen.__cause__ or seen.__context__
     return f" ({type(error).__name__})"

@@ -14,7 +14,8 @@ import grpc  # type: ignore[import-untyped]
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.connection import get_async_channel
 
-from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, REFUSES, place_of
+from vectorplane.adapters.connections import place_of
+from vectorplane.adapters.vectors.qdrant_server.rest import MAX_SHOWN, REFUSES
 from vectorplane.adapters.vectors.qdrant_server.wire_points import upsert_message
 from vectorplane.errors import (
     Conflict,

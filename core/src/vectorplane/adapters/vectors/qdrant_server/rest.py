@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from vectorplane.adapters.connections import broken_by, place_of
 from vectorplane.errors import (
     Conflict,
     NotFound,
@@ -32,15 +33,6 @@ MAX_SHOWN = 300
 REFUSES = " refuses the request"
 KEEPALIVE_SECONDS = 3.0
 """Qdrant closes an idle connection after five; a request must not meet that moment."""
-
-
-def place_of(url: str) -> str:
-    """A store's address without user, password, path and query."""
-    parts = urlsplit(url)
-    host = parts.hostname or "?"
-    if ":" in host:
-        host = f"[{host}]"
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
 def check_url(url: str) -> str:
@@ -112,16 +104,13 @@ def tls(url: str, verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
 
 
 def _cause(error: BaseException) -> str:
-    """Why no connection came about, in a word: certificates are worth telling apart."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f": TLS failed, its certificate is not trusted ({seen.verify_message})"
-        if isinstance(seen, ssl.SSLError):
+    match broken_by(error):
+        case ssl.SSLCertVerificationError(verify_message=why):
+            return f": TLS failed, its certificate is not trusted ({why})"
+        case ssl.SSLError():
             return ": TLS failed"
-        if isinstance(seen, ConnectionRefusedError):
+        case ConnectionRefusedError():
             return ": connection refused"
-        seen = seen.__cause__ or seen.__context__
     return ""
 
 

@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httptools
 
 from vectorplane import tracing
+from vectorplane.adapters.connections import place_of
 from vectorplane.adapters.vectors.qdrant_server.rest import (
     KEEPALIVE_SECONDS,
     answered,
@@ -26,7 +27,6 @@ from vectorplane.adapters.vectors.qdrant_server.rest import (
     encoded,
     error_said,
     no_connection,
-    place_of,
     status_error,
     tls,
 )

@@ -8,7 +8,7 @@ for with the service's own code: it is in the Secret and in the status, or it is
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -24,17 +24,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-async def world(
-    plane: ControlPlane, thread: LoopThread, operators: Operators
-) -> AsyncIterator[AccessWorld]:
-    operators.stop()
-    async with access_world(plane.cluster, plane.kubeconfig, thread) as made:
-        made.settings |= {
-            "operator_signing_key_seconds": 100_000.0,
-            "operator_signing_publish_seconds": 10.0,
-        }
-        made.collection()
-        yield made
+def world(world: AccessWorld) -> AccessWorld:
+    """With signing keys that change within a test, and a collection."""
+    world.settings |= {
+        "operator_signing_key_seconds": 100_000.0,
+        "operator_signing_publish_seconds": 10.0,
+    }
+    world.collection()
+    return world
 
 
 class Reader:

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.access import CLUSTER, CONFIG, SIGNING, AccessWorld, access_world
-from support.controlplane import ControlPlane
-from support.loops import LoopThread
-from support.world import Operators
+from support.access import CLUSTER, CONFIG, SIGNING, AccessWorld
 from vectorplane.domain.exposure import VERIFIER, Owner
 from vectorplane.exposure.wishes import SERVICE
 from vectorplane_service.access.identity import Identity, Permission
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-async def world(
-    plane: ControlPlane, thread: LoopThread, operators: Operators
-) -> AsyncIterator[AccessWorld]:
-    """No other operator works on these resources."""
-    operators.stop()
-    async with access_world(plane.cluster, plane.kubeconfig, thread) as made:
-        yield made
-
-
-@pytest.fixture
-async def ready(world: AccessWorld) -> AccessWorld:
-    """With a key for a collection."""
-    world.collection()
-    await world.live()
-    await world.apply(ttl="60s")
-    await world.says("Ready")
-    return world
 
 
 async def test_the_operators_own_key(ready: AccessWorld, tmp_path: Path) -> None:

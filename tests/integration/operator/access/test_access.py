@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.access import FINALIZER, AccessWorld, access_world
+from support.access import FINALIZER, AccessWorld
 from support.cluster import Refused, condition
-from support.controlplane import ControlPlane
-from support.loops import LoopThread
 from support.proxy import Seen
-from support.world import Operators
 from vectorplane.domain.model import Key
 from vectorplane.domain.status import GATEWAY_PROGRAMMED, Condition, Exposed, Trouble
 from vectorplane_service.access.identity import Identity, Permission
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-async def world(
-    plane: ControlPlane, thread: LoopThread, operators: Operators
-) -> AsyncIterator[AccessWorld]:
-    """No other operator works on these resources."""
-    operators.stop()
-    async with access_world(plane.cluster, plane.kubeconfig, thread) as made:
-        yield made
-
-
-@pytest.fixture
-async def ready(world: AccessWorld) -> AccessWorld:
-    """With a key for a collection."""
-    world.collection()
-    await world.live()
-    await world.apply(ttl="60s")
-    await world.says("Ready")
-    return world
 
 
 async def test_a_key_in_a_secret_that_the_service_takes(ready: AccessWorld, tmp_path: Path) -> None:
