@@ -63,6 +63,8 @@ def ids(keys: tuple[KeyRecord, ...]) -> list[str]:
         (planned(KEY, now=90.0), True, "", ""),
         (planned(KEY, wish=None, now=90.0), False, "", ""),
         (planned(replace(KEY, id="b", issued=60, expires=150), KEY, now=70), False, "ab", ""),
+        (planned(replace(KEY, id="b", expires=60), KEY), False, "ba", ""),
+        (planned(KEY, replace(KEY, id="b", expires=60)), True, "ab", ""),
         (planned(replace(KEY, written=False), lost={"a"}), False, "a", ""),
         (planned(replace(KEY, written=False), lost={"a"}, wish=None), False, "", "a"),
         (
@@ -293,6 +295,16 @@ def test_any_history_ends_well(
     world.run()
     world.check_at_rest()
     assert world.run() == 0, "at rest there is nothing to do"
+
+
+def test_each_wish_of_one_second_has_one_key() -> None:
+    """Whatever their ids are: those of this world sort otherwise than they were made."""
+    world = World(5000.0, 5.0)
+    for ttl in (10.0, 60.0) * 8:
+        world.wish = replace(WISH, ttl=ttl)
+        world.run()
+        world.check_at_rest()
+    assert list(world.records) == [f"k{number}" for number in range(1, 17)]
 
 
 @given(st.integers(0, 12), st.integers(0, 12))

@@ -65,7 +65,8 @@ def plan_keys(
     held: Collection[str],
     now: float,
 ) -> KeyPlan:
-    """What becomes of the keys of one resource, oldest first. `held` are the ids whose keys really
+    """What becomes of the keys of one resource. Records of one second come in the order in which
+    their keys were made; the plan's keys are oldest first. `held` are the ids whose keys really
     stand in its Secret; without a `wish` (its collection is not there) it has none.
 
     Each key that was made, the first line that fits:
@@ -92,7 +93,7 @@ def plan_keys(
     """
     keep: list[KeyRecord] = []
     revoke: list[KeyRecord] = []
-    for key in sorted(records, key=_age):
+    for key in _by_age(records):
         if now >= key.expires:
             continue
         good = (
@@ -122,12 +123,13 @@ def next_look(keys: Collection[KeyRecord], now: float) -> float | None:
     """Seconds until something falls due for these valid keys by itself."""
     if not keys:
         return None
-    newest = max(keys, key=_age)
+    newest = _by_age(keys)[-1]
     return max(0.0, min(renewal(newest), *(key.expires for key in keys)) - now)
 
 
-def _age(key: KeyRecord) -> tuple[float, str]:
-    return key.issued, key.id
+def _by_age(keys: Iterable[KeyRecord]) -> list[KeyRecord]:
+    """Ids are random: of two keys of one second only their order says which is newer."""
+    return sorted(keys, key=lambda key: key.issued)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,9 +217,10 @@ class AccessController:
     def _plan(
         self, access: Resource, wish: KeyWish | None, held: Mapping[str, tuple[KeyRecord, str]]
     ) -> KeyPlan:
-        """Of all that the status or the Secret knows; what was denied is known to be."""
-        known = {record.id: record for record, _ in held.values()}
-        known |= {r.id: r for r in records_of(access.status) if r.id not in self._published.denied}
+        """Of all that the status or the Secret knows, the status in the order in which it was made;
+        what was denied is known to be."""
+        said = {r.id: r for r in records_of(access.status) if r.id not in self._published.denied}
+        known = {id: record for id, (record, _) in held.items() if id not in said} | said
         signers = self._signing.signers if wish else Signers("", frozenset())
         return plan_keys(wish, known.values(), signers, held, self._clock())
 
