@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.redis import redis_url
+from support.redis import PATIENCE, redis_url
 from vectorplane.adapters.cache.memory import OVERHEAD, MemoryCache
 from vectorplane.ports.cache import AnswerCache
 
@@ -28,7 +28,7 @@ async def cache(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
     from vectorplane.adapters.cache.redis import RedisCache
 
     with redis_url() as url:
-        made = RedisCache(url, f"test-{secrets.token_hex(4)}", ttl=60)
+        made = RedisCache(url, f"test-{secrets.token_hex(4)}", ttl=60, timeout=PATIENCE)
         yield made
         await made.close()
 

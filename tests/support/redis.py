@@ -14,6 +14,8 @@ from pathlib import Path
 from support.parts import require_or_skip
 from support.qdrant import free_port
 
+PATIENCE = 30.0
+"""Seconds for a call: a machine that stood still for a moment is no Redis that is away."""
 MISSING = "no Redis: set REDIS_URL or put redis-server on PATH"
 
 
@@ -46,6 +48,13 @@ def redis_process() -> Iterator[RedisProcess]:
             yield process
         finally:
             process.stop()
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
 class RedisProcess:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from support.redis import PATIENCE
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.domain.model import Owner, Record, Settings
 from vectorplane.ports.embeddings import Embedder
@@ -74,7 +75,7 @@ async def filled_store() -> MemoryStore:
 
 
 def settings(**changes: Any) -> ServiceSettings:
-    return ServiceSettings(**{"api_keys": KEYS, **changes})
+    return ServiceSettings(**{"api_keys": KEYS, "redis_timeout_seconds": PATIENCE, **changes})
 
 
 @asynccontextmanager

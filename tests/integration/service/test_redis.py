@@ -17,7 +17,7 @@ import pytest
 from support.cluster import wait
 from support.gunicorn_process import gunicorn
 from support.qdrant import QdrantServer
-from support.redis import RedisProcess, redis_process
+from support.redis import PATIENCE, RedisProcess, redis_process
 from support.serving import API, PRODUCTS
 from vectorplane.adapters.vectors.qdrant_server.admin import QdrantAdmin
 from vectorplane.domain.model import Owner, Record
@@ -39,6 +39,7 @@ def test_workers_count_together(redis: RedisProcess) -> None:
         "RATE_LIMIT_STORAGE": "redis",
         "RATE_LIMIT_SEARCH": "50/hour",
         "REDIS_URL": redis.url,
+        "REDIS_TIMEOUT_SECONDS": str(PATIENCE),
         "WEB_CONCURRENCY": "2",
     }
     with gunicorn(**limits) as server:
@@ -81,6 +82,7 @@ def test_a_service_that_is_killed_while_it_writes_leaves_nothing_old(
         "QDRANT_API_KEY": qdrant.api_key or "",
         "SEARCH_CACHE": "redis",
         "REDIS_URL": redis.url,
+        "REDIS_TIMEOUT_SECONDS": str(PATIENCE),
     }
     path = f"{API}/collections/{name}"
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from support.redis import RedisProcess, redis_process
+from support.redis import PATIENCE, RedisProcess, redis_process, silence
 from vectorplane.adapters.cache.redis import RedisCache
 from vectorplane.ports.cache import CacheUnreachable
 
@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def cache(redis: RedisProcess, clock: Clock, anyio_backend: str) -> AsyncIterator[RedisCache]:
-    made = RedisCache(redis.url, "test", ttl=600, clock=clock)
+    made = RedisCache(redis.url, "test", ttl=600, timeout=PATIENCE, clock=clock)
     yield made
     await made.close()
 
@@ -93,6 +93,14 @@ async def test_readers_leave_a_dead_redis_alone_and_writers_ask(
     await cache.end(NAMES, "w")
     clock.now += 1
     assert (await cache.look(NAMES, "k")).value is None
+
+
+async def test_a_redis_that_says_nothing_is_waited_for_no_longer() -> None:
+    with silence() as url:
+        cache = RedisCache(url, "test", ttl=600, timeout=0.05)
+        with pytest.raises(CacheUnreachable, match="TimeoutError"):
+            await cache.begin(NAMES, "w", 60)
+        await cache.close()
 
 
 async def test_nothing_stays_for_ever(redis: RedisProcess, cache: RedisCache) -> None:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from support.histories_cache import MARK_SECONDS, Histories
-from support.redis import redis_url
+from support.redis import PATIENCE, redis_url
 from vectorplane.adapters.cache.memory import MemoryCache
 from vectorplane.ports.cache import AnswerCache
 
@@ -45,7 +45,7 @@ def test_in_redis() -> None:
             @staticmethod
             def caches() -> list[AnswerCache]:
                 prefix = f"test-{secrets.token_hex(4)}"
-                return [RedisCache(url, prefix, ttl=600) for _ in range(2)]
+                return [RedisCache(url, prefix, ttl=600, timeout=PATIENCE) for _ in range(2)]
 
         run_state_machine_as_test(
             InRedis, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)

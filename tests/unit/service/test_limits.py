@@ -12,7 +12,7 @@ import pytest
 from limits import parse
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from support.redis import RedisProcess, redis_process, redis_url
+from support.redis import PATIENCE, RedisProcess, redis_process, redis_url, silence
 from support.serving import API, PRODUCTS, READER, WRITER, serving, settings
 from vectorplane.settings import SettingsError
 from vectorplane_service.edge.addresses import UNKNOWN, client_of
@@ -97,7 +97,7 @@ async def counts(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     from vectorplane_service.edge.shared_counts import SharedCounts
 
     with redis_url() as url:
-        made = SharedCounts(url, f"test-{secrets.token_hex(4)}")
+        made = SharedCounts(url, f"test-{secrets.token_hex(4)}", timeout=PATIENCE)
         yield made
         await made.close()
 
@@ -121,7 +121,7 @@ async def test_workers_count_together_and_take_several_at_once() -> None:
 
     with redis_url() as url:
         prefix = f"test-{secrets.token_hex(4)}"
-        one, other = SharedCounts(url, prefix), SharedCounts(url, prefix)
+        one, other = (SharedCounts(url, prefix, timeout=PATIENCE) for _ in range(2))
         let_through = 0
         for _ in range(700):
             for counts in (one, other):
@@ -141,7 +141,7 @@ async def test_a_dead_redis_costs_no_waiting(redis: RedisProcess) -> None:
     from vectorplane_service.edge.shared_counts import AWAY_SECONDS, SharedCounts
 
     now = 0.0
-    counts = SharedCounts(redis.url, "test", clock=lambda: now)
+    counts = SharedCounts(redis.url, "test", timeout=PATIENCE, clock=lambda: now)
     assert (await counts.take(TEN, "search", "a")).allowed
     redis.kill()
     with pytest.raises(CountsAway):
@@ -152,6 +152,16 @@ async def test_a_dead_redis_costs_no_waiting(redis: RedisProcess) -> None:
     now += AWAY_SECONDS
     assert (await counts.take(TEN, "search", "a")).allowed
     await counts.close()
+
+
+async def test_a_redis_that_says_nothing_is_waited_for_no_longer() -> None:
+    from vectorplane_service.edge.shared_counts import SharedCounts
+
+    with silence() as url:
+        counts = SharedCounts(url, "test", timeout=0.05)
+        with pytest.raises(CountsAway, match="TimeoutError"):
+            await counts.take(TEN, "search", "a")
+        await counts.close()
 
 
 # What a client sees

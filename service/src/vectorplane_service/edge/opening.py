@@ -158,7 +158,9 @@ def _counts(settings: ServiceSettings) -> Counts:
         return OwnCounts()
     from vectorplane_service.edge.shared_counts import SharedCounts
 
-    return SharedCounts(_url(settings), settings.redis_prefix)
+    return SharedCounts(
+        _url(settings), settings.redis_prefix, timeout=settings.redis_timeout_seconds
+    )
 
 
 def _cache(settings: ServiceSettings) -> AnswerCache:
@@ -170,7 +172,12 @@ def _cache(settings: ServiceSettings) -> AnswerCache:
 def _redis_cache(settings: ServiceSettings) -> AnswerCache:
     from vectorplane.adapters.cache.redis import RedisCache
 
-    return RedisCache(_url(settings), settings.redis_prefix, settings.search_cache_ttl_seconds)
+    return RedisCache(
+        _url(settings),
+        settings.redis_prefix,
+        settings.search_cache_ttl_seconds,
+        timeout=settings.redis_timeout_seconds,
+    )
 
 
 def _url(settings: ServiceSettings) -> str:

@@ -73,6 +73,15 @@ class EdgeSettings(EnvSettings):
             "services over another Qdrant must have another."
         ),
     )
+    redis_timeout_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description=(
+            "How long a call of Redis may take: one is made before a request is looked at, before "
+            "a search, and around a write. Then it counts as away for a second."
+        ),
+    )
 
     search_cache: Literal["off", "memory", "redis"] = Field(
         "off", description="Where answers of searches are kept; memory goes with one worker only."

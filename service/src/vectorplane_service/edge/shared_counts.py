@@ -19,8 +19,6 @@ from redis.exceptions import RedisError
 from vectorplane_service.edge.counting import PRUNED_AT, Taken
 from vectorplane_service.edge.refusals import CountsAway
 
-REDIS_SECONDS = 0.5
-"""How long a call of Redis may take: it is asked before a request is looked at."""
 AWAY_SECONDS = 1.0
 """How long a Redis that failed is left alone."""
 LEASED = 100
@@ -40,19 +38,26 @@ class _Lease:
 
 
 class SharedCounts:
-    """`Counts` in Redis, for all workers.
+    """`Counts` in Redis, for all workers. A call takes `timeout` seconds at most.
 
     A busy client's requests are taken from Redis several at a time, up to a hundredth of the limit,
     since a call costs as much as a search. Those that are not used within a tenth of the window
     count as used: so no more than the limit ever passes, and at worst a few in a hundred fewer.
     """
 
-    def __init__(self, url: str, prefix: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        *,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         # A dead Redis must not cost a time-out per request: no retries, and then it is left alone.
         self._connections = ConnectionPool.from_url(
             url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
         shared: Any = {"connection_pool": self._connections}

@@ -21,8 +21,6 @@ from redis.exceptions import NoScriptError, RedisError
 
 from vectorplane.ports.cache import CacheUnreachable, Look
 
-SECONDS = 0.5
-"""How long a call may take: it is made before a search and before a write."""
 AWAY_SECONDS = 1.0
 """How long readers leave a Redis alone that failed. Writers have to ask."""
 
@@ -74,16 +72,23 @@ _SHA = hashlib.sha1(_SCRIPT.encode()).hexdigest()
 
 
 class RedisCache:
-    """`AnswerCache` in Redis. `prefix` is for all services over one store, `ttl` in seconds. How
-    much is kept is Redis' own `maxmemory`: whatever it evicts, no old answer comes of it."""
+    """`AnswerCache` in Redis. `prefix` is for all services over one store, an answer is kept for
+    `ttl` seconds, and a call takes `timeout` seconds at most. How much is kept is Redis' own
+    `maxmemory`: whatever it evicts, no old answer comes of it."""
 
     def __init__(
-        self, url: str, prefix: str, ttl: float, *, clock: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        prefix: str,
+        ttl: float,
+        *,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis: Any = Redis.from_url(
             url,
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
         )
         self._prefix = f"{prefix}:cache"
