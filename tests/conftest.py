@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.kong import Kong, kong
 from support.parts import require_or_skip
@@ -13,6 +14,13 @@ from support.qdrant import MISSING, QdrantServer, available, qdrant_server
 
 if TYPE_CHECKING:
     from support.consul import Consul, ConsulProcess
+
+# How long an example takes says more of the machine than of us: one that stands still for a
+# moment must not be a failure.
+settings.register_profile(
+    "vectorplane", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("vectorplane")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

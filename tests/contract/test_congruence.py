@@ -238,7 +238,6 @@ async def look(store: Stores, name: str, flt: dict[str, Any]) -> tuple[object, .
 @pytest.mark.timeout(600)  # a failure takes its time to become small
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

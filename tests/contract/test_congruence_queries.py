@@ -202,7 +202,6 @@ seeds = st.integers(0, 2**32)
 distances = st.sampled_from(["Cosine", "Dot", "Euclid", "Manhattan"])
 many: Callable[..., Any] = settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

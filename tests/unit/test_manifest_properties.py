@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -27,7 +27,6 @@ MODELS: dict[str, type[BaseModel]] = {
     "VectorCollection": VectorCollectionSpec,
     "VectorStore": VectorStoreSpec,
 }
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(), max_size=10) | st.sampled_from(["name", "vectors", "spec", "kind"])
 anything = st.recursive(
@@ -65,7 +64,6 @@ def test_validate_answers_on_anything_in_a_resource(
     answers({**whole, "spec": {"vectors": vectors, "aliases": spec, "hnsw": metadata}})
 
 
-@SLOW
 @given(manifests())
 def test_what_validate_takes_the_models_take(manifest: dict[str, Any]) -> None:
     document = Document(manifest)
@@ -76,7 +74,6 @@ def test_what_validate_takes_the_models_take(manifest: dict[str, Any]) -> None:
         assert parsed.model_dump(by_alias=True, exclude_none=True) == spec
 
 
-@SLOW
 @given(manifests())
 def test_a_stored_resource_is_taken_as_it_is(manifest: dict[str, Any]) -> None:
     document = Document(manifest)
@@ -86,7 +83,6 @@ def test_a_stored_resource_is_taken_as_it_is(manifest: dict[str, Any]) -> None:
         assert defaulted(Document(stored)) == stored
 
 
-@SLOW
 @given(manifests())
 def test_a_manifest_is_read_as_it_was_written(manifest: dict[str, Any]) -> None:
     (document,) = load(json.dumps(manifest))

@@ -63,7 +63,6 @@ def test_both_take_the_examples(judge: Judge, path: Path) -> None:
 
 @settings(
     max_examples=200,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(manifest=manifests())

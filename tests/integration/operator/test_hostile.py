@@ -35,7 +35,6 @@ def drawn(strategy: st.SearchStrategy[Json], count: int) -> list[Json]:
     @settings(
         max_examples=count * 6,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),

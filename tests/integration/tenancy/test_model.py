@@ -204,7 +204,6 @@ def test_each_tenant_sees_exactly_its_own(
 
     @settings(
         max_examples=60 if kind == "memory" else 8,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(histories)

@@ -97,7 +97,7 @@ def said(body: dict[str, Any], updates: dict[str, Any]) -> dict[str, Any]:
     return {"status": "green", "config": config, "payload_schema": {}}
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, derandomize=True, database=None)
 @given(declared())
 def test_what_is_declared_is_read_back(wanted: Settings) -> None:
     check_known(wanted)
@@ -117,7 +117,7 @@ def test_what_is_declared_is_read_back(wanted: Settings) -> None:
     assert set(found) - set(wanted) <= set(with_defaults(wanted)) | {("sharding", "method")}
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, derandomize=True, database=None)
 @given(declared())
 def test_an_update_says_just_what_may_change(wanted: Settings) -> None:
     body = bodies.update_body(wanted)

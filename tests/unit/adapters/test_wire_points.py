@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 import numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import grpc as proto
 from qdrant_client.conversions.conversion import grpc_to_payload
@@ -60,7 +60,6 @@ def _id(point: Any) -> int | str:
     return point.id.num if point.id.WhichOneof("point_id_options") == "num" else point.id.uuid
 
 
-@settings(deadline=None)
 @given(_text, _points, st.booleans(), st.none() | st.sampled_from(list(Ordering)))
 def test_qdrants_classes_read_what_was_written(
     collection: str, points: Any, wait: bool, ordering: Ordering | None

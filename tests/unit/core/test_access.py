@@ -276,7 +276,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.sampled_from([50.0, 200.0, 5000.0]), st.sampled_from([0.0, 5.0, 30.0]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_history_ends_well(
     steps: list[tuple[float, KeyWish | str | None, str, int | None]], period: float, publish: float
 ) -> None:
@@ -308,7 +308,6 @@ def test_each_wish_of_one_second_has_one_key() -> None:
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
-@settings(deadline=None)
 def test_every_interruption_ends_in_the_same_state(first: int, second: int) -> None:
     """But for the names of keys, and what was revoked on the way."""
 
@@ -330,7 +329,7 @@ def test_every_interruption_ends_in_the_same_state(first: int, second: int) -> N
 
 
 @given(st.lists(st.sampled_from([1.0, 20.0, 31.0]), min_size=30, max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rotation_never_leaves_an_application_without_a_key(waits: list[float]) -> None:
     """Who reads the Secret anew within a third of a key's time is never refused; also while the
     signing keys are rotated."""

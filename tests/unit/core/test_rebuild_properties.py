@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.histories import (
@@ -54,7 +54,7 @@ def tenant(store: Snapshot) -> str | None:
 
 
 @given(wishes(possible=True), histories)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_no_point_is_lost_whatever_is_declared_and_whenever_it_is_killed(
     first: Desired, history: History
 ) -> None:
@@ -84,7 +84,7 @@ def test_no_point_is_lost_whatever_is_declared_and_whenever_it_is_killed(
 
 
 @given(wishes(possible=True), histories)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_killed_anywhere_it_ends_as_if_it_had_not_been(first: Desired, history: History) -> None:
     async def scenario() -> None:
         straight = await lived(first, history, killed=False)
@@ -95,7 +95,7 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(first: Desired, history: 
 
 
 @given(wishes(possible=True), histories, st.sampled_from(DeletionPolicy))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_what_is_others_stays_as_it_is_to_the_end(
     first: Desired, history: History, policy: DeletionPolicy
 ) -> None:

@@ -32,9 +32,7 @@ def test_in_memory() -> None:
         def forget_marks() -> None:
             clock.now += MARK_SECONDS
 
-    run_state_machine_as_test(
-        InMemory, settings=settings(max_examples=150, stateful_step_count=50, deadline=None)
-    )
+    run_state_machine_as_test(InMemory, settings=settings(max_examples=150, stateful_step_count=50))
 
 
 def test_in_redis() -> None:
@@ -48,5 +46,5 @@ def test_in_redis() -> None:
                 return [RedisCache(url, prefix, ttl=600, timeout=PATIENCE) for _ in range(2)]
 
         run_state_machine_as_test(
-            InRedis, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+            InRedis, settings=settings(max_examples=40, stateful_step_count=40)
         )
