@@ -62,6 +62,11 @@ async def _reconcile(
     observed = await observe(desired, store)
     with span("plan"):
         planned = plan(desired, observed)
+    if desired.may_go and desired.hint and planned.nothing:
+        # Its status names a collection, and with the resource goes all that we know of it: one
+        # list without it is not enough.
+        observed = await observe(desired, store)
+        planned = plan(desired, observed)
     for action in planned.actions:
         if snapshot := await perform(action, store):
             # By our clock, as the schedule is: the store's may go otherwise.

@@ -9,6 +9,8 @@ import pytest
 
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.domain.model import (
+    DEDICATED,
+    PARTITION,
     DeletionPolicy,
     Desired,
     Index,
@@ -17,8 +19,9 @@ from vectorplane.domain.model import (
     SnapshotWish,
 )
 from vectorplane.domain.status import Exposed, Outcome, status_of
+from vectorplane.domain.tenancy import pool_name
 from vectorplane.errors import StoreOverloaded, StoreRejected, StoreTimeout, VectorplaneError
-from vectorplane.ports.vectors import Point
+from vectorplane.ports.vectors import Listing, Point
 from vectorplane.reconcile import reconcile
 
 pytestmark = pytest.mark.anyio
@@ -162,6 +165,32 @@ async def test_what_never_served_begins_with_what_is_declared_now(again: str | N
 async def test_a_deletion_that_the_store_does_not_answer_is_not_done() -> None:
     store = Failing("listing", lambda: StoreTimeout("no answer"))
     assert not (await reconcile(replace(WISH, deleting=True), store)).deleted
+
+
+class Blind(MemoryStore):
+    """One list of it shows nothing."""
+
+    blind = False
+
+    async def listing(self) -> Listing:
+        self.blind, was = False, self.blind
+        return Listing(frozenset(), {}) if was else await super().listing()
+
+
+@pytest.mark.parametrize("tenancy", [DEDICATED, PARTITION])
+async def test_one_list_without_a_collection_leaves_nothing_behind(tenancy: str) -> None:
+    store = Blind()
+    pool = pool_name(WISH.settings, WISH.indexes, ()) if tenancy == PARTITION else None
+    wish = replace(WISH, tenancy=tenancy, pool=pool, deletion_policy=DeletionPolicy.DELETE)
+    made = await reconcile(wish, store)
+    assert made.collection
+    store.blind = True
+    gone = replace(wish, deleting=True, hint=made.collection.name)
+    assert (await reconcile(gone, store)).deleted
+    listing = await store.listing()
+    assert not listing.aliases
+    assert listing.collections == ({made.collection.name} if pool else set())
+    assert (await reconcile(gone, store)).deleted, "what an earlier life began is let go"
 
 
 async def test_a_paused_deletion_is_not_done() -> None:

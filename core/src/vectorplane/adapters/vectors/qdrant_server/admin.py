@@ -82,13 +82,14 @@ class QdrantAdmin:
         return StoreInfo("qdrant", version, can, max(1, len(self._peers)))
 
     async def listing(self) -> Listing:
-        collections = await self._names()
+        names = await self._all_names()
+        collections = names - {markers.COLLECTION}
         aliases = await self._rest.call("GET", "/aliases")
         try:
             found = {a["alias_name"]: a["collection_name"] for a in aliases["aliases"]}
         except (KeyError, TypeError) as error:
             raise self._garbage() from error
-        if self._marked:
+        if markers.COLLECTION in names:
             # A marker goes with its pool, as an alias does.
             marked = await markers.read(self._rest)
             found |= {m: pool for m, pool in marked.items() if pool in collections}
@@ -247,14 +248,17 @@ class QdrantAdmin:
         return self._peers or frozenset()
 
     async def _names(self) -> frozenset[str]:
+        return await self._all_names() - {markers.COLLECTION}
+
+    async def _all_names(self) -> frozenset[str]:
+        """With our own collection of markers."""
         found = await self._rest.call("GET", "/collections")
         try:
             names = frozenset(c["name"] for c in found["collections"])
         except (KeyError, TypeError) as error:
             raise self._garbage() from error
         self._marked = markers.COLLECTION in names
-        names -= {markers.COLLECTION}
-        self._physical = set(names)
+        self._physical = set(names - {markers.COLLECTION})
         return names
 
     async def _present(self, collection: str) -> Collection:
