@@ -9,6 +9,7 @@ the batch, and collections are made a few at a time, for Qdrant makes them one a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -38,9 +39,15 @@ class Shared(Generic[T]):
     """One call for all who ask before it begins. Its answer may be used again for `seconds`, and
     for ten times as long as it took where that was long."""
 
-    def __init__(self, call: Callable[[], Awaitable[T]], seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        call: Callable[[], Awaitable[T]],
+        seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._call = call
         self._seconds = seconds
+        self._clock = clock
         self._value: tuple[T, float] | None = None
         """The last answer, and up to when it is used."""
         self._next: asyncio.Task[T] | None = None
@@ -49,8 +56,7 @@ class Shared(Generic[T]):
         """How often something changed: an answer that was under way meanwhile may not know."""
 
     async def get(self) -> T:
-        now = asyncio.get_running_loop().time()
-        if self._value and now < self._value[1]:
+        if self._value and self._clock() < self._value[1]:
             return self._value[0]
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._running))
@@ -60,7 +66,7 @@ class Shared(Generic[T]):
     def put(self, value: T) -> None:
         """An answer that somebody got elsewhere."""
         if self._seconds:
-            self._value = (value, asyncio.get_running_loop().time() + self._seconds)
+            self._value = (value, self._clock() + self._seconds)
 
     def forget(self) -> None:
         """Use the last answer no more, nor one that is under way."""
@@ -78,13 +84,12 @@ class Shared(Generic[T]):
             await asyncio.wait([running])
         # Who asks from here on may have changed something since: that is for the next call.
         self._running, self._next = self._next, None
-        loop = asyncio.get_running_loop()
-        begun, changes = loop.time(), self._changes
+        begun, changes = self._clock(), self._changes
         value = await self._call()
-        took = loop.time() - begun
+        took = self._clock() - begun
         usable = max(self._seconds, took * _SHARE if took > _CHEAP else 0.0)
         if usable and changes == self._changes:
-            self._value = (value, loop.time() + usable)
+            self._value = (value, self._clock() + usable)
         return value
 
 
@@ -111,10 +116,11 @@ class _Batch:
 class StoreView:
     """`VectorAdmin` over another one, shared by all looks at one store."""
 
-    def __init__(self, admin: VectorAdmin) -> None:
+    def __init__(self, admin: VectorAdmin, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._admin = admin
-        self._info: Shared[StoreInfo] = Shared(admin.info, INFO_SECONDS)
-        self._listing: Shared[Listing] = Shared(admin.listing)
+        self._clock = clock
+        self._info: Shared[StoreInfo] = Shared(admin.info, INFO_SECONDS, clock)
+        self._listing: Shared[Listing] = Shared(admin.listing, clock=clock)
         self._pools: dict[str, Shared[Collection | None]] = {}
         self._tallies: dict[tuple[str, str], Shared[Mapping[str, int]]] = {}
         self._making = asyncio.Semaphore(_MAKING)
@@ -151,14 +157,14 @@ class StoreView:
             return found
         if collection not in self._pools:
             call = lambda: self._admin.describe(collection)  # noqa: E731
-            self._pools[collection] = Shared(call, POOL_SECONDS)
+            self._pools[collection] = Shared(call, POOL_SECONDS, self._clock)
         return await self._pools[collection].get()
 
     async def tally(self, collection: str, field: str) -> Mapping[str, int]:
         key = (collection, field)
         if key not in self._tallies:
             call = lambda: self._admin.tally(collection, field)  # noqa: E731
-            self._tallies[key] = Shared(call, POOL_SECONDS)
+            self._tallies[key] = Shared(call, POOL_SECONDS, self._clock)
         return await self._tallies[key].get()
 
     async def survey(self) -> Survey:

@@ -30,7 +30,8 @@ INDEX = {"X-Consul-Index": "1"}
 async def catalog_at(answer: Answer | None) -> AsyncIterator[ConsulCatalog]:
     async with answering(answer) as url:
         # A URL with a user is refused: see below.
-        made = ConsulCatalog(url.replace(f"user:{KEY}@", ""), node="ours", token=TOKEN, timeout=0.5)
+        url = url.replace(f"user:{KEY}@", "")
+        made = ConsulCatalog(url, node="ours", token=TOKEN, timeout=30.0 if answer else 0.2)
         yield made
         await made.close()
 

@@ -195,7 +195,7 @@ async def test_an_answer_that_comes_too_late_is_nobodys() -> None:
             await late.wait()
         return await echo(server, c, r, body, writer)
 
-    async with wire(first_is_late, timeout=0.3) as (client, server):
+    async with wire(first_is_late, timeout=2.0) as (client, server):
         with pytest.raises(StoreTimeout):
             await client.call("POST", "/x", 1)
         late.set()

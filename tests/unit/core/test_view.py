@@ -21,18 +21,23 @@ RECORD = Record(Owner("uid", "shop", "products", "here"))
 
 
 class Counted(MemoryStore):
-    """Counts its calls; each takes a turn of the event loop, and `slow` seconds."""
+    """Counts its calls; each takes a turn of the event loop, and `slow` seconds of its clock. What
+    a list says is read at its begin, and it ends once `open` is set."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.now = 0.0
         self.calls: list[str] = []
         self.slow = 0.0
+        self.open = asyncio.Event()
+        self.open.set()
         self.away = False
         self.making = self.most = 0
 
     async def _call(self, name: str) -> None:
         self.calls.append(name)
-        await asyncio.sleep(self.slow)
+        self.now += self.slow
+        await asyncio.sleep(0)
         if self.away:
             raise StoreTimeout("no answer in 10 s")
 
@@ -41,8 +46,10 @@ class Counted(MemoryStore):
         return await super().info()
 
     async def listing(self) -> Listing:
+        found = await super().listing()
         await self._call("listing")
-        return await super().listing()
+        await self.open.wait()
+        return found
 
     async def describe(self, collection: str) -> Collection | None:
         await self._call("describe")
@@ -67,7 +74,7 @@ def store() -> Counted:
 
 @pytest.fixture
 def view(store: Counted) -> StoreView:
-    return StoreView(store)
+    return StoreView(store, clock=lambda: store.now)
 
 
 async def test_those_who_ask_at_once_share_one_list(store: Counted, view: StoreView) -> None:
@@ -110,13 +117,13 @@ async def test_a_list_that_was_under_way_during_a_change_is_not_kept(
     store: Counted, view: StoreView
 ) -> None:
     store.slow = 0.05
+    store.open.clear()
     under_way = asyncio.create_task(view.listing())
     while not store.calls:
         await asyncio.sleep(0)
-    store.slow = 0.0
     await view.create("shop.products_1", SETTINGS, RECORD)
-    store.slow = 0.05
-    await under_way
+    store.open.set()
+    assert (await under_way).collections == frozenset()
     assert (await view.listing()).collections == {"shop.products_1"}
 
 

@@ -297,7 +297,7 @@ async def test_its_own_lease_is_made_again_where_somebody_deletes_it(
 async def test_a_term_begins_and_ends_and_the_next_one_waits_for_its_end(
     api: KubeDouble,
 ) -> None:
-    replica = Replica(api, seconds=1)
+    replica = Replica(api, seconds=3)
     await replica.elector.start()
     await until(lambda: replica.led == 1)
     replica.ending.clear()
@@ -306,7 +306,7 @@ async def test_a_term_begins_and_ends_and_the_next_one_waits_for_its_end(
     await until(lambda: not replica.fence.held)
     api.failing = None
     # The API is back and the Lease is still its own; but the old term has not ended.
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.5)
     assert (replica.led, replica.ended, replica.fence.held) == (1, 0, False)
 
     replica.ending.set()

@@ -179,8 +179,8 @@ async def test_a_client_that_stops_in_its_body_is_cut_off() -> None:
 
 
 async def test_a_client_that_goes_on_is_not() -> None:
-    pieces = [*[(0.1, b"x")] * 12, (0.0, b"")]
-    sent = await call(reads, pieces, times=Times(read=0.8, request=30))
+    pieces = [*[(0.1, b"x")] * 24, (0.0, b"")]
+    sent = await call(reads, pieces, times=Times(read=2, request=30))
     assert sent[0]["status"] == 200
 
 
@@ -192,16 +192,17 @@ async def test_a_body_in_drops_ends_somewhen() -> None:
 
 async def test_a_large_body_gets_the_time_that_it_needs() -> None:
     piece = b"x" * SLOWEST
-    pieces = [*[(0.4, piece)] * 4, (0.0, b"")]
-    sent = await call(reads, pieces, times=Times(read=5, request=1))
+    pieces = [*[(0.4, piece)] * 8, (0.0, b"")]
+    sent = await call(reads, pieces, times=Times(read=5, request=2.5))
     assert sent[0]["status"] == 200
 
 
 async def test_a_stream_of_lines_goes_on_for_as_long_as_it_goes_on() -> None:
     lines = {"content-type": "application/x-ndjson"}
-    times = Times(read=5, request=1)
-    sent = await call(reads, [*[(0.2, b"{}")] * 8, (0.0, b"")], times=times, headers=lines)
+    times = Times(read=5, request=2)
+    sent = await call(reads, [*[(0.2, b"{}")] * 12, (0.0, b"")], times=times, headers=lines)
     assert sent[0]["status"] == 200
+    times = Times(read=5, request=0.2)
     sent = await call(hangs, [(0.05, b"{}"), (0.0, b"")], times=times, headers=lines)
     assert sent[0]["status"] == 504
 

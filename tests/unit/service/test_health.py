@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -103,9 +102,7 @@ async def test_a_busy_dependency_holds_nobody_up_and_a_hung_one_is_found_out() -
     first = await health.one("vectors")
     answering.clear()
     now = 5.0
-    begun = time.perf_counter()
-    assert await health.one("vectors") is first
-    assert time.perf_counter() - begun < 0.25
+    assert await health.one("vectors") is first, "who waits for the probe hears that it hangs"
     while (report := await health.one("vectors")) is first:
         await asyncio.sleep(0.01)
     assert (report.up, report.reason) == (False, "Timeout")

@@ -95,11 +95,11 @@ async def test_who_stops_in_a_large_body() -> None:
 
 
 async def test_who_rests_between_two_requests_is_left_alone() -> None:
-    async with connected(0.5) as (reader, writer):
+    async with connected(2.0) as (reader, writer):
         for _ in range(2):
             writer.write(WHOLE.encode())
             assert await status(reader) == 200
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(2.2)
         # In two parts, each in time.
         writer.write(WHOLE[:50].encode())
         await asyncio.sleep(0.02)
