@@ -103,7 +103,7 @@ def test_a_store_that_goes_away_for_ten_seconds(how: str) -> None:
         asyncio.run(showcase.filled(store.url))
         variables = {"QDRANT_URL": store.url, "WEB_CONCURRENCY": "2"}
         with (
-            gunicorn(APP, QDRANT_TIMEOUT_SECONDS="1", **variables) as running,
+            gunicorn(APP, QDRANT_TIMEOUT_SECONDS="3", **variables) as running,
             clients(running.ready(workers=2).url) as seen,
         ):
             until(lambda: seen.count(200) > 200)
