@@ -17,7 +17,7 @@ from dashboards.boards import BOARDS
 from dashboards.model import Dashboard, Panel
 
 from support import kong as real_kong
-from support.cluster import wait
+from support.cluster import condition, wait
 from support.consul import Consul
 from support.engines import Engine
 from support.kong import MISSING as NO_KONG
@@ -59,8 +59,9 @@ def watching(scene: Monitored) -> Iterator[Prometheus]:
 class Alarms:
     """What was seen to fire, and to clear after that."""
 
-    def __init__(self, watching: Prometheus) -> None:
+    def __init__(self, watching: Prometheus, world: World) -> None:
         self._watching = watching
+        self._world = world
         self.fired: set[str] = set()
         self.cleared: set[str] = set()
 
@@ -84,13 +85,15 @@ class Alarms:
         try:
             wait(check, what, seconds=seconds, every=0.25)
         except AssertionError as error:
-            raise AssertionError(f"{error}; there are {self._watching.alerts()}") from None
+            found = self._world.cluster.all("VectorCollection", self._world.namespace)
+            said = {one["metadata"]["name"]: condition(one) for one in found}
+            raise AssertionError(f"{error}; there are {self._watching.alerts()}: {said}") from None
 
 
 def test_each_panel_has_data_and_each_alert_fires_and_clears(
     scene: Monitored, watching: Prometheus
 ) -> None:
-    begun, alarms, world = now(), Alarms(watching), scene.world
+    begun, alarms, world = now(), Alarms(watching, scene.world), scene.world
     alarms.fire("OperatorHasNoLeader", "ServiceAway")
 
     scene.serve()
