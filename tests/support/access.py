@@ -108,8 +108,7 @@ class AccessWorld:
         self.proxy.trap = None
         for access in await self.call(self.cluster.all, "VectorAccess", self.namespace):
             name = access["metadata"]["name"]
-            await self.release(name)
-            await self.call(self.cluster.delete, "VectorAccess", name, self.namespace)
+            await self.call(self.cluster.discard, "VectorAccess", name, self.namespace)
         await self.call(self.cluster.delete, "Namespace", self.namespace)
         await asyncio.to_thread(self.proxy.stop)
 

@@ -145,6 +145,16 @@ class Cluster:
             if refused.status != 404:
                 raise
 
+    def discard(self, kind: str, name: str, namespace: str | None = None) -> None:
+        """Delete it without waiting for anybody. In this order: an operator gives the finalizer
+        back to all but what is being deleted."""
+        self.delete(kind, name, namespace)
+        try:
+            self.merge(kind, name, namespace, {"metadata": {"finalizers": None}})
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
     def events(self, namespace: str, name: str) -> list[tuple[str, str]]:
         """Type and reason of all events about one object, in the order they came."""
         found = [e for e in self.all("Event", namespace) if e["involvedObject"]["name"] == name]

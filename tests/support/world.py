@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,17 @@ class Operators:
         self._all.append(operator)
         return operator
 
-    def end(self) -> None:
-        """Kill what tests that failed left behind."""
-        for operator in self._all:
-            if operator is not self._running and operator.running:
+    def alive(self) -> list[OperatorProcess]:
+        return [operator for operator in self._all if operator.running]
+
+    def kill_all_but(self, others: Sequence[OperatorProcess]) -> None:
+        """And but the shared one: what a test that failed left behind."""
+        for operator in self.alive():
+            if operator is not self._running and operator not in others:
                 operator.kill()
+
+    def end(self) -> None:
+        self.kill_all_but(())
         self.stop()
 
     def stop(self) -> None:
@@ -78,6 +85,7 @@ class World:
         self.store = f"{self.namespace}-store"
         self.proxies: dict[str, Proxy] = {}
         self._secrets: list[str] = []
+        self._before = operators.alive()
 
     @property
     def proxy(self) -> Proxy:
@@ -94,16 +102,15 @@ class World:
         self.make_store(self.store)
 
     def end(self) -> None:
-        """Leave nothing that another test's operator would look at."""
+        """Leave nothing that another test's operator would look at, and no operator of its own,
+        which would act beside the next one's."""
+        self.operators.kill_all_but(self._before)
         for proxy in self.proxies.values():
             proxy.trap = None
             proxy.mend()
         for resource in self.cluster.all("VectorCollection", self.namespace):
-            name = resource["metadata"]["name"]
-            self.cluster.merge(
-                "VectorCollection", name, self.namespace, {"metadata": {"finalizers": None}}
-            )
-            self.cluster.delete("VectorCollection", name, self.namespace)
+            self.cluster.discard("VectorCollection", resource["metadata"]["name"], self.namespace)
+        assert self.cluster.all("VectorCollection", self.namespace) == []
         for name, proxy in self.proxies.items():
             self.cluster.delete("VectorStore", name)
             proxy.stop()

@@ -255,9 +255,7 @@ def user(plane: ControlPlane) -> Iterator[Cluster]:
 def scene(corner: World, kube: Proxy, its_operator: OperatorProcess) -> Iterator[Scene]:
     yield Scene(corner, kube, its_operator)
     for access in corner.cluster.all("VectorAccess", corner.namespace):
-        named = access["metadata"]["name"], corner.namespace
-        corner.cluster.merge("VectorAccess", *named, {"metadata": {"finalizers": None}})
-        corner.cluster.delete("VectorAccess", *named)
+        corner.cluster.discard("VectorAccess", access["metadata"]["name"], corner.namespace)
     for role in ROLES.values():
         corner.cluster.apply(role)
 
