@@ -14,7 +14,7 @@ from vectorplane.domain.exposure import Body, Change, Exposure, Found, Owner, Re
 from vectorplane.domain.model import Key
 from vectorplane.errors import GatewayRejected, GatewayUnreachable, VectorplaneError
 from vectorplane.exposure.publishing import Publisher, State, Wishes
-from vectorplane.exposure.verifying import Answer, Verifying
+from vectorplane.exposure.verifying import Answer, Verifying, judged
 
 pytestmark = pytest.mark.anyio
 PRODUCTS = Owner("VectorCollection", Key("shop", "products"), "uid-products")
@@ -276,10 +276,18 @@ async def test_an_endpoint_is_asked_until_it_answers() -> None:
 async def test_one_over_its_limit_says_nothing() -> None:
     asked = Asked()
     asked.answers["/shop/products"] = Answer(429)
-    verifying = Verifying(asked, key=lambda: "secret", told=lambda key: None, seconds=0.01)
+    verifying = Verifying(asked, key=lambda: "secret", told=lambda key: None, seconds=3600.0)
     try:
         verifying.wanted({PRODUCTS.key: "/shop/products"})
+        # As long as nobody knows, it is asked again soon.
         await until(lambda: len(asked.calls) >= 2)
         assert verifying.state(PRODUCTS.key) is None
+        asked.answers["/shop/products"] = Answer(200)
+        await until(lambda: verifying.state(PRODUCTS.key))
+        asked.answers["/shop/products"] = Answer(429)
+        verifying.again(PRODUCTS.key)
+        calls = len(asked.calls)
+        await until(lambda: len(asked.calls) > calls)
+        assert verifying.state(PRODUCTS.key) == judged(Answer(200), "/shop/products")
     finally:
         await verifying.close()

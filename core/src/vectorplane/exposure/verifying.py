@@ -96,14 +96,13 @@ class Verifying:
         if self._paths.get(key) != path:
             # Another path by now: it is in the queue again.
             return None
-        if answer.status == 429:
-            # The route is there, and says nothing of what lies behind it.
-            return self._seconds
-        verified = judged(answer, path)
-        if self._states.get(key) != verified:
+        known = self._states.get(key)
+        # 429: the route is there, and says nothing of what lies behind it.
+        verified = known if answer.status == 429 else judged(answer, path)
+        if verified and verified != known:
             self._states[key] = verified
             self._told(key)
-        if verified.works:
+        if verified and verified.works:
             self._failures.pop(key, None)
             return self._seconds
         self._failures[key] = self._failures.get(key, 0) + 1
