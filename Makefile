@@ -5,8 +5,10 @@ DEMO := .venv-demo
 DEV := .venv-dev
 DOCS := .venv-docs
 PYTEST_ARGS ?=
-# Processes that tests are spread over, file by file: most of them wait for servers most of the time.
+# Processes that tests are spread over, file by file: most of them wait for servers most of the time. In
+# the order of their names, which has the long ones before the unit tests: else one process waits at the end.
 WORKERS ?= 2
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The adapter of a Qdrant server is measured where there is one: elsewhere its tests are skipped, and listed.
 UNMEASURED := $(if $(QDRANT_URL)$(shell command -v qdrant),,--omit='core/src/vectorplane/adapters/vectors/qdrant_server/*')
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -22,12 +24,12 @@ demo: $(DEMO)/.ready ## a manifest becomes a collection that answers searches, o
 
 test: $(DEV)/.ready ## the whole suite; REQUIRE="controlplane qdrant" forbids to skip a part
 	@$(DEV)/bin/python -m coverage erase
-	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	@$(DEV)/bin/python -m pytest $(SPREAD) --cov --cov-report=term $(PYTEST_ARGS)
 	@$(DEV)/bin/python -m coverage report --include='core/src/*,service/src/*' $(UNMEASURED) --fail-under=95 \
 	  --format=total --precision=1 | sed 's/^/branch coverage of core and service, percent: /'
 
 test-units: $(DEV)/.ready ## the quick part: unit and contract suites
-	@$(DEV)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract $(PYTEST_ARGS)
+	@$(DEV)/bin/python -m pytest $(SPREAD) tests/unit tests/contract $(PYTEST_ARGS)
 
 check: $(DEV)/.ready ## every strict check: format, lint, types, layers, generated files, charts
 	$(DEV)/bin/ruff format --check .

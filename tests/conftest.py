@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from support.qdrant import MISSING, QdrantServer, available, qdrant_server
 
 if TYPE_CHECKING:
     from support.consul import Consul, ConsulProcess
+
+# A shell starts what goes to the background with Ctrl-C ignored; so would be all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine than of us: one that stands still for a
 # moment must not be a failure.

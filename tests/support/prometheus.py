@@ -67,13 +67,15 @@ class Prometheus:
         found: list[Json] = body["data"]["result"]
         return found
 
-    def alerts(self) -> dict[str, str]:
-        """State by name: pending or firing, of all that are not at rest."""
+    def alerts(self, store: str = "") -> dict[str, str]:
+        """State by name: pending or firing, of all that are not at rest; of those about a store,
+        only where its name begins so."""
         body: Json = self._http.get("/api/v1/alerts").json()
         states: dict[str, str] = {}
         for alert in body["data"]["alerts"]:
             name = alert["labels"]["alertname"]
-            if states.get(name) != "firing":
+            asked = alert["labels"].get("store", store).startswith(store)
+            if asked and states.get(name) != "firing":
                 states[name] = alert["state"]
         return states
 

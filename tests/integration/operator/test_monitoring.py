@@ -67,7 +67,7 @@ class Alarms:
 
     def fire(self, *names: str, seconds: float = 300) -> None:
         def check() -> bool:
-            states = self._watching.alerts()
+            states = self._alerts()
             return all(states.get(f"Vectorplane{name}") == "firing" for name in names)
 
         self._wait(check, f"{', '.join(names)} fire", seconds)
@@ -75,11 +75,15 @@ class Alarms:
 
     def clear(self, *names: str, seconds: float = 300) -> None:
         def check() -> bool:
-            states = self._watching.alerts()
+            states = self._alerts()
             return not any(f"Vectorplane{name}" in states for name in names)
 
         self._wait(check, f"{', '.join(names)} clear", seconds)
         self.cleared |= self.fired & {f"Vectorplane{name}" for name in names}
+
+    def _alerts(self) -> dict[str, str]:
+        """Other tests' collections may be there still, without their stores."""
+        return self._watching.alerts(self._world.namespace)
 
     def _wait(self, check: Callable[[], bool], what: str, seconds: float) -> None:
         try:
@@ -87,7 +91,7 @@ class Alarms:
         except AssertionError as error:
             found = self._world.cluster.all("VectorCollection", self._world.namespace)
             said = {one["metadata"]["name"]: condition(one) for one in found}
-            raise AssertionError(f"{error}; there are {self._watching.alerts()}: {said}") from None
+            raise AssertionError(f"{error}; there are {self._alerts()}: {said}") from None
 
 
 def test_each_panel_has_data_and_each_alert_fires_and_clears(
