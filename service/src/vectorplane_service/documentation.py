@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -22,6 +21,7 @@ from starlette.responses import Response
 from vectorplane_service.deprecation import Deprecated, Deprecation
 from vectorplane_service.edge.headers import page_policy
 from vectorplane_service.http import json_bytes
+from vectorplane_service.problems import phrase
 
 _REF = "#/components/schemas/{model}"
 _PUBLIC_TAG = "health"
@@ -150,7 +150,7 @@ def _schema(body: Any) -> dict[str, Any]:
 
 
 def _problem_response(status: int) -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
+    title = phrase(status)
     example = {
         "type": f"urn:vectorplane:problem:{title.lower().replace(' ', '-')}",
         "title": title,

@@ -119,6 +119,20 @@ def answer_to(error: errors.VectorplaneError) -> Answer:
     return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
 
 
+_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""Of RFC 9110; Python has the older ones before 3.13, and clients go by what is made of them."""
+
+
+def phrase(status: int) -> str:
+    """The name of a status, the same on every Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def code(reason: str) -> str:
     """`StoreUnreachable` is `store_unreachable`."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in reason).lstrip("_")
@@ -136,7 +150,7 @@ def problem(
 ) -> Response:
     body: dict[str, object] = {
         "type": f"urn:vectorplane:problem:{code.replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase(status),
         "status": status,
         "detail": detail,
         "code": code,
@@ -212,7 +226,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem(
         error.status_code,
         request_id=_request_id(request),
-        code=code(HTTPStatus(error.status_code).phrase.title().replace(" ", "")),
+        code=code(phrase(error.status_code).title().replace(" ", "")),
         detail=words.get(error.status_code, str(error.detail)),
         headers=headers,
     )

@@ -13,7 +13,7 @@ from support.serving import API, PRODUCTS, add_collection, filled_store, place, 
 from vectorplane import errors
 from vectorplane.adapters.vectors.memory import MemoryStore
 from vectorplane.ports.vectors import Found, Point, Search
-from vectorplane_service.problems import answer_to, code
+from vectorplane_service.problems import answer_to, code, phrase
 
 pytestmark = pytest.mark.anyio
 
@@ -254,3 +254,11 @@ async def test_a_path_says_all_its_methods_and_no_others(client: httpx.AsyncClie
         answer = await client.options(f"{PRODUCTS}/{path}")
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert (await client.options(f"{API}/keys")).headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(404, "Not Found"), (413, "Content Too Large"), (422, "Unprocessable Content")],
+)
+def test_a_status_has_one_name_on_every_python(status: int, name: str) -> None:
+    assert phrase(status) == name

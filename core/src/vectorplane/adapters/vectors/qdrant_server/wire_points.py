@@ -56,7 +56,7 @@ def _rows(points: Mapping[PointId, tuple[Mapping[str, Any], Json]]) -> Iterator[
 
 def _columns(points: Columns) -> Iterator[bytes]:
     tables = {
-        name: memoryview(numpy.ascontiguousarray(table, dtype=_LITTLE)).cast("B")
+        name: numpy.ascontiguousarray(table, dtype=_LITTLE).data.cast("B")
         for name, table in points.vectors.items()
     }
     sizes = {name: table.shape[1] * 4 for name, table in points.vectors.items()}
