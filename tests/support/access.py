@@ -107,14 +107,9 @@ class AccessWorld:
         await self.die()
         self.proxy.trap = None
         for access in await self.call(self.cluster.all, "VectorAccess", self.namespace):
-            name = access["metadata"]["name"]
-            await self.call(self.cluster.discard, "VectorAccess", name, self.namespace)
+            await self.discard(access["metadata"]["name"])
         await self.call(self.cluster.delete, "Namespace", self.namespace)
         await asyncio.to_thread(self.proxy.stop)
-
-    async def release(self, name: str = "web") -> None:
-        patch = {"metadata": {"finalizers": None}}
-        await self.call(self.cluster.merge, "VectorAccess", name, self.namespace, patch)
 
     async def killed(self, write: int, act: Callable[[], Any], done: Callable[[], Any]) -> bool:
         """Do something while it dies at its n-th write from now. False where it did not take so
@@ -163,6 +158,10 @@ class AccessWorld:
 
     async def delete(self, name: str = "web") -> None:
         await self.call(self.cluster.delete, "VectorAccess", name, self.namespace)
+
+    async def discard(self, name: str = "web") -> None:
+        """Delete it without asking anybody who lets it go."""
+        await self.call(self.cluster.discard, "VectorAccess", name, self.namespace)
 
     async def pass_by(self, seconds: float) -> None:
         """It is so much later."""

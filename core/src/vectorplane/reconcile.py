@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vectorplane.domain.model import Collection, Desired
+from vectorplane.domain.model import Collection, Desired, Observed
 from vectorplane.domain.plan import Plan, plan
 from vectorplane.domain.status import Outcome, Taken, Trouble
 from vectorplane.errors import CallerError, Conflict, Stalled, Waiting
@@ -59,14 +59,11 @@ async def _reconcile(
     taken: list[Taken],
 ) -> Outcome:
     """What was done and taken is added to the lists as it happens: trouble later leaves it so."""
-    observed = await observe(desired, store)
-    with span("plan"):
-        planned = plan(desired, observed)
+    planned, observed = await _planned(desired, store)
     if desired.may_go and desired.hint and planned.nothing:
         # Its status names a collection, and with the resource goes all that we know of it: one
         # list without it is not enough.
-        observed = await observe(desired, store)
-        planned = plan(desired, observed)
+        planned, observed = await _planned(desired, store)
     for action in planned.actions:
         if snapshot := await perform(action, store):
             # By our clock, as the schedule is: the store's may go otherwise.
@@ -87,6 +84,11 @@ async def _reconcile(
 
 async def preview(desired: Desired, store: VectorAdmin) -> tuple[Plan, Collection | None]:
     """What a reconcile would do now, and the collection that serves the resource today."""
-    observed = await observe(desired, store)
-    planned = plan(desired, observed)
+    planned, observed = await _planned(desired, store)
     return planned, collection_of(desired, planned, observed)
+
+
+async def _planned(desired: Desired, store: VectorAdmin) -> tuple[Plan, Observed]:
+    observed = await observe(desired, store)
+    with span("plan"):
+        return plan(desired, observed), observed

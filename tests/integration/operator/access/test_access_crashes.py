@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,14 @@ async def _is_ready(world: AccessWorld, name: str) -> bool:
     return bool(seen and ready.get("status") == "True")
 
 
+async def at_rest_with(world: AccessWorld, name: str, **spec: Any) -> None:
+    """An operator that lives, and has made a key."""
+    await world.live()
+    await world.apply(name, **spec)
+    await world.until(lambda: _is_ready(world, name), "it is ready")
+    await world.rest()
+
+
 async def test_a_first_key_survives_a_kill_after_any_write(
     world: AccessWorld, tmp_path: Path
 ) -> None:
@@ -137,10 +146,7 @@ async def test_rotation_and_revocation_survive_a_kill_after_any_write(
     """Some time later a key is due for renewal, and another wish revokes what there is."""
     for write in itertools.count(1):
         name, reader = f"both-{write}", Reader(world, tmp_path)
-        await world.live()
-        await world.apply(name, ttl="600s")
-        await world.until(lambda name=name: _is_ready(world, name), "it is ready")
-        await world.rest()
+        await at_rest_with(world, name, ttl="600s")
         await reader.read(name)
 
         async def later() -> None:
@@ -160,9 +166,8 @@ async def test_rotation_and_revocation_survive_a_kill_after_any_write(
 
         died |= await interrupted(world, write, reader, name, edit, done)
         await reader.check(name, good=1)
-        await world.release(name)
         await world.die()
-        await world.delete(name)
+        await world.discard(name)
         if not died:
             break
     # Deny list, event, record, Secret, event, status.
@@ -174,10 +179,7 @@ async def test_a_deletion_survives_a_kill_after_any_write(
 ) -> None:
     for write in itertools.count(1):
         name, reader = f"gone-{write}", Reader(world, tmp_path)
-        await world.live()
-        await world.apply(name)
-        await world.until(lambda name=name: _is_ready(world, name), "it is ready")
-        await world.rest()
+        await at_rest_with(world, name)
         await reader.read(name)
 
         async def act(name: str = name) -> None:
@@ -200,10 +202,7 @@ async def test_a_rotation_of_signing_keys_survives_a_kill_after_any_write(
     world: AccessWorld, tmp_path: Path
 ) -> None:
     name, reader = "web", Reader(world, tmp_path)
-    await world.live()
-    await world.apply(name, ttl="9999d")
-    await world.until(lambda: _is_ready(world, name), "it is ready")
-    await world.rest()
+    await at_rest_with(world, name, ttl="9999d")
     await world.die()
     for write in itertools.count(1):
         await world.live()
